@@ -1,0 +1,125 @@
+"""The Chunk stream: at most 1,000 devices of one send, one provider, one lane, and what became of each.
+
+Devices are named by their index in ``ChunkPlanned.devices``. Runs of indices are half-open ranges ``(start, stop)``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from tocsin.domain.entry import Fact
+from tocsin.domain.events.send import InDoubt, Tally
+
+Ranges = tuple[tuple[int, int], ...]
+"""Indices as half-open, ascending, disjoint ranges."""
+
+
+class OutcomeKind(StrEnum):
+    """A device's final outcome. ``delivered`` means accepted by the provider, never that a phone showed it."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    SUPPRESSED = "suppressed"
+    UNKNOWN = "unknown"
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """One device's outcome: what the provider said, in its own words, and when (seconds since 1970, UTC).
+
+    ``code``: the provider's error code, or for ``suppressed`` the reason (``retired``, ``opted-out``, ``no-token``).
+    """
+
+    index: int
+    kind: OutcomeKind
+    message_id: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    sent_at: float | None = None
+    answered_at: float | None = None
+
+
+class ChunkPlanned(Fact, frozen=True, kw_only=True):
+    send_id: UUID
+    ordinal: int
+    provider: str
+    profile: str = "default"
+    lane: str
+    devices: tuple[UUID, ...]
+
+
+class ChunkDue(Fact, frozen=True, kw_only=True):
+    """Work for the delivery workers of ``provider`` and ``lane``. ``cause``: planned, retry, released, abandoned."""
+
+    send_id: UUID
+    provider: str
+    lane: str
+    cause: str
+
+
+class AttemptStarted(Fact, frozen=True, kw_only=True):
+    """``worker`` alone may call the provider for these devices, until ``lease_expires_at`` on the database's clock."""
+
+    attempt: int
+    devices: Ranges
+    worker: str
+    lease_expires_at: datetime
+
+
+class OutcomesRecorded(Fact, frozen=True, kw_only=True):
+    attempt: int
+    outcomes: tuple[Outcome, ...]
+
+
+class Retry(msgspec.Struct, frozen=True, array_like=True):
+    """A try that did not settle a device: the provider's answer, kept because the account of an alert needs it."""
+
+    index: int
+    code: str | None = None
+    reason: str | None = None
+    sent_at: float | None = None
+    answered_at: float | None = None
+
+
+class RetrySet(Fact, frozen=True, kw_only=True):
+    """These devices are tried again, not before ``at``."""
+
+    attempt: int
+    devices: tuple[Retry, ...]
+    at: datetime
+
+
+class ChunkHeld(Fact, frozen=True, kw_only=True):
+    """Nobody claims from it until it is released (a credential is refused, an operator said stop, a restore)."""
+
+    reason: str
+
+
+class ChunkReleased(Fact, frozen=True, kw_only=True):
+    reason: str | None = None
+
+
+class AttemptAbandoned(Fact, frozen=True, kw_only=True):
+    """The lease of ``attempt`` ran out with ``devices`` claimed and unrecorded: they are in doubt."""
+
+    attempt: int
+    devices: Ranges
+    resolution: InDoubt
+
+
+class OutcomeArrivedLate(Fact, frozen=True, kw_only=True):
+    """Answers to an abandoned attempt. A ``delivered`` settles a device that is pending or ``unknown``."""
+
+    attempt: int
+    outcomes: tuple[Outcome, ...]
+
+
+class ChunkCompleted(Fact, frozen=True, kw_only=True):
+    """Every device has a final outcome. ``tally.pending`` is 0."""
+
+    tally: Tally
