@@ -18,6 +18,7 @@ class StoredEvent(Notification):
     ``device.registered``; ``state``, the body as stored, in which personal data is ciphertext.
     """
 
+    originator_id: UUID
     schema_version: int
     app_id: UUID
     root_id: UUID

@@ -1,0 +1,199 @@
+"""The record as the rest of Tocsin sees it: load streams, append commands' events, read by position."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import EventStore, InfrastructureFactory
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from tocsin.domain.entry import Entry
+from tocsin.eventlog.codec import Codec, subjects_of
+from tocsin.eventlog.group import GroupCommit
+from tocsin.eventlog.keyring import KeyRing
+from tocsin.eventlog.persistence import EntryMapper, Factory
+from tocsin.eventlog.recorder import Recorder
+from tocsin.eventlog.stored import StoredEvent
+from tocsin.eventlog.unit import Appended, Claim, CommandRecord, KeyConflict, Refused, Secret, Unit
+from tocsin.eventlog.vault import Vault
+
+_KEY_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The record's newest position, when it was given out, and which record and epoch this is."""
+
+    position: int
+    recorded_at: datetime | None
+    record_id: UUID
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a command answered the first time, for which request, and the position by which it was recorded."""
+
+    request_digest: bytes
+    answer: bytes
+    position: int
+
+
+class Record:
+    """One instance's history. Threads share a Record; a process opens one."""
+
+    def __init__(self, factory: Factory) -> None:
+        self._factory = factory
+        mapper = factory.mapper()
+        self.keyring: KeyRing = factory.keyring
+        self.codec: Codec = mapper.codec
+        self.recorder: Recorder = factory.application_recorder()
+        self.events: EventStore[UUID] = EventStore(mapper, self.recorder)
+        self.vault = Vault(factory.readers, factory.keyring)
+        self._group = GroupCommit(self.recorder)
+
+    @classmethod
+    def open(cls, database_url: str, master_key_file: Path, *, readers: int = 8) -> Record:
+        """Open the record in a migrated database. ``readers``: the most sessions that read at the same time."""
+        factory = InfrastructureFactory.construct(
+            {
+                "PERSISTENCE_MODULE": "tocsin.eventlog.persistence:Factory",
+                "APPLICATION_RECORDER_TOPIC": "tocsin.eventlog.recorder:Recorder",
+                "MAPPER_TOPIC": f"{EntryMapper.__module__}:EntryMapper",
+                "TOCSIN_DATABASE_URL": database_url,
+                "TOCSIN_MASTER_KEY_FILE": str(master_key_file),
+                "TOCSIN_READERS": str(readers),
+            }
+        )
+        assert isinstance(factory, Factory)
+        return cls(factory)
+
+    def close(self) -> None:
+        """Close every session."""
+        self._factory.close()
+
+    @property
+    def sessions(self) -> ConnectionPool[Connection[Any]]:
+        """Sessions for reading, autocommit, under the restricted role."""
+        return self._factory.readers
+
+    def load(self, stream_id: UUID, upto: int | None = None) -> list[Entry]:
+        """A stream's entries in order, up to version ``upto`` where given; empty if there is no such stream."""
+        return self.codec.decode(self.recorder.select_events(stream_id, lte=upto))
+
+    def load_as_of(self, stream_id: UUID, position: int) -> list[Entry]:
+        """A stream's entries as the record stood at ``position``."""
+        return [entry for entry in self.load(stream_id) if entry.position <= position]
+
+    def load_many(self, stream_ids: Collection[UUID]) -> dict[UUID, list[Entry]]:
+        """The entries of many streams; a stream that does not exist is not in the answer."""
+        entries = self.codec.decode(self.recorder.select_streams(list(stream_ids)))
+        return {stream: list(group) for stream, group in groupby(entries, key=lambda entry: entry.originator_id)}
+
+    def append(
+        self,
+        entries: Sequence[Entry],
+        *,
+        claims: Sequence[Claim] = (),
+        secrets: Sequence[Secret] = (),
+        command: CommandRecord | None = None,
+    ) -> Appended:
+        """Append one command's entries with what must commit with them; return once they are durable.
+
+        Raises VersionConflict, ClaimRefused or Repeated where refused, with nothing kept; OperationalError where the
+        database is away and nothing may be assumed.
+        """
+        for attempt in range(_KEY_ATTEMPTS):
+            events, keys = self.codec.encode(entries)
+            outcome = self._group.append(Unit(events, claims, keys, secrets, command))
+            if isinstance(outcome, Appended):
+                return outcome
+            # A data key made by somebody else meanwhile is no conflict of the command's: take theirs.
+            if not isinstance(outcome, KeyConflict) or attempt == _KEY_ATTEMPTS - 1:
+                raise outcome
+        raise AssertionError
+
+    def append_many(self, units: Iterable[tuple[Sequence[Entry], Sequence[Claim]]]) -> list[Appended | Refused]:
+        """Append several commands' entries in one transaction of their own; refused ones come back as refusals.
+
+        For bulk work, where a thousand small appends would wait for a thousand flushes.
+        """
+        prepared = list(units)
+        events, keys = self.codec.encode([entry for entries, _ in prepared for entry in entries])
+        return self.recorder.append(_split(prepared, events, keys))
+
+    def append_with(self, connection: Connection[Any], entries: Sequence[Entry]) -> Appended:
+        """Append within the caller's session or transaction. Raises as ``append``; there is no group to wait for."""
+        events, keys = self.codec.encode(entries)
+        outcome = self.recorder.append_with(connection, [Unit(events, keys=keys)])[0]
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
+
+    def read(self, after: int, limit: int, *, types: Sequence[str] = ()) -> Sequence[StoredEvent]:
+        """At most ``limit`` stored events above position ``after``, in order."""
+        return self.recorder.select_notifications(after, limit, topics=types, inclusive_of_start=False)
+
+    def head(self) -> Head:
+        """Where the record stands now."""
+        with self.sessions.connection() as connection:
+            row = connection.execute(
+                "select position, nullif(recorded_at, '-infinity'), record_id, epoch from record.head"
+            ).fetchone()
+        assert row is not None
+        return Head(*row)
+
+    def position_at(self, moment: datetime) -> int:
+        """The last position recorded at or before ``moment`` (aware). Recorded time never decreases with position."""
+        low, high = 0, self.head().position
+        with self.sessions.connection() as connection:
+            while low < high:
+                middle = (low + high + 1) // 2
+                row = connection.execute(
+                    "select recorded_at <= %s from record.events where position = %s", (moment, middle)
+                ).fetchone()
+                low, high = (middle, high) if row and row[0] else (low, middle - 1)
+        return low
+
+    def answered(self, scope: UUID, key_digest: bytes) -> Answered | None:
+        """What the command known by this key answered, if it was carried out."""
+        with self.sessions.connection() as connection:
+            row = connection.execute(
+                "select request_digest, answer, position from record.commands where scope = %s and key_digest = %s",
+                (scope, key_digest),
+            ).fetchone()
+        return Answered(*row) if row else None
+
+    def owners(self, app_id: UUID, kind: str, digests: Collection[bytes]) -> Mapping[bytes, UUID]:
+        """Who holds each of these claims; one that nobody holds is not in the answer."""
+        with self.sessions.connection() as connection:
+            rows = connection.execute(
+                "select digest, stream_id from record.claims where app_id = %s and kind = %s and digest = any(%s)",
+                (app_id, kind, list(digests)),
+            ).fetchall()
+        return dict(rows)
+
+    def owner(self, app_id: UUID, kind: str, digest: bytes) -> UUID | None:
+        """Who holds one claim."""
+        return self.owners(app_id, kind, [digest]).get(digest)
+
+
+def _split(
+    prepared: Sequence[tuple[Sequence[Entry], Sequence[Claim]]], events: Sequence[StoredEvent], keys: Sequence[Any]
+) -> list[Unit]:
+    """Units again, each with the data keys of the subjects it is the first to name."""
+    waiting = {key.subject: key for key in keys}
+    units, start = [], 0
+    for entries, claims in prepared:
+        own = events[start : start + len(entries)]
+        start += len(entries)
+        named = [waiting.pop(subject) for subject in subjects_of(own) if subject in waiting] if waiting else []
+        units.append(Unit(own, claims, named))
+    return units
