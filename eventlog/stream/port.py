@@ -29,10 +29,14 @@ def work_topic(provider: str, lane: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where one partition stands: all up to ``position`` is handled; ``offset`` is the transport's own bookmark."""
+    """Where one partition stands: all up to ``position`` of ``epoch`` is handled.
+
+    ``offset`` is the transport's own bookmark, a hint that may be lost; epoch 0 is not known (nothing stored yet).
+    """
 
     position: int = 0
     offset: int = 0
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,13 @@ LoadCursors = Callable[[Collection[int]], Mapping[int, Cursor]]
 
 
 class Consumer(Protocol):
-    """One member of a group. Partitions move between members; each partition has at most one owner that can commit."""
+    """One member of a group. Partitions move between members; each partition has at most one owner that can commit.
+
+    The owner stores a batch's cursor in the transaction of its effect, by compare-and-set on the position the
+    partition had before (the one loaded, then that of the last batch). If the compare fails, another member had the
+    partition meanwhile: roll back, close this consumer and subscribe again. Handle what a poll brought before the
+    next one, which may give partitions away.
+    """
 
     def poll(self, timeout: float, limit: int = 5000) -> Sequence[Batch]:
         """At most about ``limit`` events, waiting up to ``timeout`` seconds for the first; empty if none came."""

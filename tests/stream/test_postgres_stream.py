@@ -1,0 +1,51 @@
+"""The adapter that tails the record, held to the contract, and what is its own."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from record_writer import RecordWriter
+from stream_contract import StreamContract
+from transports import PARTITIONS, PostgresTransport, StreamSpec, Transport
+
+from tocsin.eventlog.stream import tail
+from tocsin.eventlog.stream.port import EVENTS
+from tocsin.eventlog.stream.postgres import PostgresStream
+from tocsin.eventlog.stream.routing import partition_of
+from tocsin.eventlog.stream.tail import GapInRecord
+
+
+class TestPostgresStream(StreamContract):
+    @pytest.fixture
+    def transport(self, record_url: str) -> Transport:
+        return PostgresTransport(StreamSpec(record_url))
+
+
+def test_the_number_of_partitions_is_fixed_by_the_first_to_ask(record_url: str) -> None:
+    assert PostgresStream(record_url, partitions=PARTITIONS).partitions(EVENTS) == PARTITIONS
+    assert PostgresStream(record_url).partitions(EVENTS) == PARTITIONS
+    with pytest.raises(ValueError, match="ask for 6"):
+        PostgresStream(record_url, partitions=5)
+
+
+def test_python_and_sql_agree_on_a_streams_partition(record_url: str) -> None:
+    with psycopg.connect(record_url) as connection:
+        rows = connection.execute(
+            "select id, p, record.stream_partition(id, p)"
+            " from (select gen_random_uuid() as id, p from generate_series(1, 1024) p)"
+        ).fetchall()
+    assert [partition_of(stream_id, partitions) for stream_id, partitions, _ in rows] == [found for _, _, found in rows]
+
+
+def test_nobody_reads_past_a_gap(record_url: str, writer: RecordWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "GAP_PATIENCE", 0.3)
+    writer.append_many(10)
+    with psycopg.connect(record_url) as connection:
+        connection.execute("alter table record.events disable trigger all")
+        connection.execute("delete from record.events where position = 5")
+    reader = tail.Tail(record_url)
+    with pytest.raises(GapInRecord, match="9 of the 10 events"):
+        reader.read(0, 10)
+    with pytest.raises(GapInRecord, match="9 of the 10 events"):
+        reader.read_share(0, 10, [1, 2], PARTITIONS)
+    reader.close()
