@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from tocsin.eventlog.embedded_binaries import SYSTEM_HOME
 from tocsin.eventlog.embedded_cluster import SUPERUSER, Cluster, DataDirectory
 from tocsin.eventlog.embedded_errors import EmbeddedPostgresError, PortTaken, advice_on
 from tocsin.eventlog.embedded_postmaster import Launcher, Postmaster, find_postmaster
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 DATABASE = "tocsin"
 START_SECONDS = 60.0
+ENTER_SECONDS = 20.0
 
 # Below the range that systems take the ports of outgoing connections from, so a stopped server finds its own free.
 _PORTS = range(20_000, 30_000)
@@ -54,12 +56,20 @@ class EmbeddedPostgres:
     A server whose owner was killed goes on; the next start adopts it.
     """
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
-        """``port`` on loopback: a free one, kept from then on, where None. ``settings`` override postgresql.conf's.
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        system_home: Path = SYSTEM_HOME,
+    ) -> None:
+        """``port`` on loopback: a free one, kept from then on, where None. ``settings`` override our own choice.
 
-        Neither changes a server that already runs.
+        Neither changes a server that already runs. ``system_home`` takes what the account that runs the server for
+        root cannot reach in ``data_dir`` or in the installed package.
         """
-        self._directory = DataDirectory(data_dir)
+        self._directory = DataDirectory(data_dir, system_home)
         self._launcher = Launcher(self._directory.path / "startup.log")
         self._wanted_port = port
         self._settings = dict(settings or {})
@@ -75,7 +85,7 @@ class EmbeddedPostgres:
             with self._alone():
                 self._join()
                 try:
-                    return self._connection(self._adopt() or self._launch(self._directory.open()))
+                    return self._serving()
                 except BaseException:
                     self._leave()
                     raise
@@ -105,10 +115,11 @@ class EmbeddedPostgres:
 
     def connection(self) -> ConnectionInfo | None:
         """The way to the server as it runs now, without starting it; None where none does."""
-        server = find_postmaster(self._directory.pgdata)
-        if server is None or server.status != "ready":
-            return None
-        return ConnectionInfo.to(server.port, self._directory.password())
+        with _failures_explained(self._directory.path):
+            server = find_postmaster(self._directory.pgdata)
+            if server is None or server.status != "ready":
+                return None
+            return ConnectionInfo.to(server.port, self._directory.password())
 
     def destroy(self) -> None:
         """Stop the server and delete the database with all it holds, wherever it is. Nothing brings it back."""
@@ -151,6 +162,12 @@ class EmbeddedPostgres:
             else:
                 yield True
 
+    def _serving(self) -> ConnectionInfo:
+        while True:
+            info = self._entered(self._adopt() or self._launch(self._directory.open()))
+            if info is not None:
+                return info
+
     def _adopt(self) -> Postmaster | None:
         """The server that runs here already, once it takes connections; None when there is none or it ends."""
         server = find_postmaster(self._directory.pgdata)
@@ -187,25 +204,36 @@ class EmbeddedPostgres:
             return kept
         return next(port for port in random.sample(_PORTS, len(_PORTS)) if _is_free(port))
 
-    def _connection(self, server: Postmaster) -> ConnectionInfo:
-        """The way in, proven by going it; our database is created on the way."""
+    def _entered(self, server: Postmaster) -> ConnectionInfo | None:
+        """The way in, proven by going it; None when the server, killed a moment ago, ends meanwhile.
+
+        Our database is created on the way.
+        """
         password = self._directory.password()
-        try:
-            with psycopg.connect(
-                ConnectionInfo.to(server.port, password, "postgres").url, autocommit=True, connect_timeout=20
-            ) as connection:
-                _create_database(connection)
-        except psycopg.OperationalError as error:
-            raise EmbeddedPostgresError(
-                f"PostgreSQL runs on port {server.port} (process {server.pid}) and does not let us in: {error}\n"
-                f"If {self._directory.path / 'password'} was changed, put the former password back."
-            ) from error
-        return ConnectionInfo.to(server.port, password)
+        deadline = time.monotonic() + ENTER_SECONDS
+        while True:
+            try:
+                _create_database(ConnectionInfo.to(server.port, password, "postgres"))
+                return ConnectionInfo.to(server.port, password)
+            except psycopg.OperationalError as error:
+                if server.refreshed() is None:
+                    return None
+                if "password authentication failed" in str(error) or time.monotonic() > deadline:
+                    raise self._locked_out(server, error) from error
+            time.sleep(0.1)
+
+    def _locked_out(self, server: Postmaster, error: Exception) -> EmbeddedPostgresError:
+        return EmbeddedPostgresError(
+            f"PostgreSQL runs on port {server.port} (process {server.pid}) and does not let us in: {error}\n"
+            f"If {self._directory.path / 'password'} was changed, put the former password back; "
+            f"otherwise end that process and start again."
+        )
 
 
-def _create_database(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone() is None:
-        connection.execute(f"CREATE DATABASE {DATABASE}")
+def _create_database(administration: ConnectionInfo) -> None:
+    with psycopg.connect(administration.url, autocommit=True, connect_timeout=10) as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone() is None:
+            connection.execute(f"CREATE DATABASE {DATABASE}")
 
 
 def _is_free(port: int) -> bool:

@@ -28,11 +28,15 @@ class Binaries:
 
     def usable_by(self, account: Account) -> bool:
         """Whether the account can run the programs and read what they need, found out by doing it."""
-        return (
-            account.can_read(self.install / "share" / "postgres.bki")
-            and account.run(self.program("initdb"), "--version").returncode == 0
-            and account.run(self.program("postgres"), "--version").returncode == 0
+        return account.can_read(self.install / "share" / "postgres.bki") and all(
+            self._runs(name, account) for name in ("initdb", "postgres")
         )
+
+    def _runs(self, name: str, account: Account) -> bool:
+        try:
+            return account.run(self.program(name), "--version").returncode == 0
+        except OSError:
+            return False
 
     def major_version(self, account: Account) -> str:
         """The major version, such as ``18``, as cluster directories are marked with it."""

@@ -1,0 +1,64 @@
+"""What the tests ask the system about servers and their processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from tocsin.eventlog.embedded import ConnectionInfo
+
+
+def postmaster_pid(data_dir: Path) -> int:
+    """The process id in the server's lock file."""
+    return int((data_dir / "server" / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def children_of(pid: int) -> set[int]:
+    """The direct children of a process."""
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for a condition; fail when it has not come true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def remember(info: ConnectionInfo, word: str) -> None:
+    """Commit a word to the database."""
+    with psycopg.connect(info.url) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS words (word text)")
+        connection.execute("INSERT INTO words VALUES (%s)", (word,))
+
+
+def recall(info: ConnectionInfo) -> list[str]:
+    """All words that were committed, in order."""
+    with psycopg.connect(info.url) as connection:
+        return [word for (word,) in connection.execute("SELECT word FROM words ORDER BY word")]
+
+
+def modes_above(path: Path) -> list[tuple[Path, int, int]]:
+    """Mode and owner of every parent directory."""
+    return [(parent, parent.stat().st_mode, parent.stat().st_uid) for parent in path.parents]
+
+
+def become_an_ordinary_user() -> None:
+    """Give up root for good, where this process has it."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
