@@ -1,0 +1,156 @@
+"""The live connections of one pool: a libcurl multi handle that nothing outside the pool can reach."""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pycurl
+
+from tocsin.workers.providers.exchange import Failure, HttpRequest, HttpResult, Pool
+from tocsin.workers.providers.transfer import Transfer
+
+log = logging.getLogger(__name__)
+
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_WANTED = {pycurl.POLL_IN: _READ, pycurl.POLL_OUT: _WRITE, pycurl.POLL_INOUT: _READ | _WRITE}
+
+MAX_CONCURRENT_STREAMS = 1000
+"""What APNs allows on one connection; a server that allows less says so itself (RFC 9113, 6.5.2)."""
+
+
+class Waiting(NamedTuple):
+    """A submitted request: ``tag`` and ``sink`` go back with its result; ``deadline``: monotonic seconds."""
+
+    request: HttpRequest
+    tag: Any
+    sink: Any
+    deadline: float
+
+
+class Connections:
+    """Runs the transfers of one pool on the caller's thread, with the caller's selector."""
+
+    def __init__(self, pool: Pool, ca_path: str, proxy: str, selector: selectors.BaseSelector) -> None:
+        self._pool = pool
+        self._ca_path = ca_path
+        self._proxy = proxy
+        self._selector = selector
+        self._waiting: deque[Waiting] = deque()
+        self._running: dict[pycurl.Curl, Transfer] = {}
+        self._idle: list[Transfer] = []
+        self._timer: float | None = None
+        self.last_used = time.monotonic()
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_PIPELINING, 2)  # CURLPIPE_MULTIPLEX
+        self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, MAX_CONCURRENT_STREAMS)
+        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, pool.max_connections)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is under way or waits for its turn."""
+        return bool(self._running or self._waiting)
+
+    @property
+    def wake_at(self) -> float | None:
+        """Monotonic seconds at which ``run_timer`` must be called, None for never."""
+        return self._timer
+
+    def add(self, waiting: Waiting) -> None:
+        """Queue a request; ``start`` begins as many as the pool may have in flight."""
+        self._waiting.append(waiting)
+
+    def start(self) -> Iterator[tuple[Any, HttpResult]]:
+        """Begin waiting requests. Yields (sink, result) for those whose time ran out in the queue."""
+        now = time.monotonic()
+        while self._waiting and len(self._running) < self._pool.max_in_flight:
+            waiting = self._waiting.popleft()
+            self.last_used = now
+            if waiting.deadline <= now:
+                yield waiting.sink, unsent(waiting.tag, "timeout", "the time-out passed before it was its turn")
+                continue
+            try:
+                self._begin(waiting, waiting.deadline - now)
+            except (pycurl.error, ValueError, TypeError) as refused:
+                # A request libcurl will not even take must not end the thread that carries all the others.
+                yield waiting.sink, unsent(waiting.tag, "invalid", f"not a request that can be sent: {refused}")
+
+    def _begin(self, waiting: Waiting, timeout: float) -> None:
+        transfer = self._idle.pop() if self._idle else Transfer(self._pool, self._ca_path, self._proxy)
+        transfer.begin(waiting.request, waiting.tag, waiting.sink, timeout)
+        self._multi.add_handle(transfer.handle)
+        self._running[transfer.handle] = transfer
+
+    def run_socket(self, descriptor: int, events: int) -> None:
+        """Let libcurl read and write a socket the selector found ready."""
+        flags = (pycurl.CSELECT_IN if events & _READ else 0) | (pycurl.CSELECT_OUT if events & _WRITE else 0)
+        self._multi.socket_action(descriptor, flags)
+
+    def run_timer(self, now: float) -> None:
+        """Let libcurl do what is due at ``now`` (monotonic seconds)."""
+        if self._timer is not None and now >= self._timer:
+            self._timer = None
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+
+    def finished(self) -> Iterator[tuple[Any, HttpResult]]:
+        """(sink, result) of every transfer that has ended since the last call."""
+        left = 1
+        while left:
+            left, answered, failed = self._multi.info_read()
+            for handle in answered:
+                yield self._settle(handle, 0, "")
+            for handle, number, error in failed:
+                yield self._settle(handle, number, error)
+
+    def close(self) -> Iterator[tuple[Any, HttpResult]]:
+        """Drop every connection. Yields (sink, result) of what had not ended: sent is in doubt, waiting is not sent."""
+        for handle in list(self._running):
+            yield self._settle(handle, pycurl.E_ABORTED_BY_CALLBACK, "the transport was closed")
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            yield waiting.sink, unsent(waiting.tag, "closed", "the transport was closed")
+        for transfer in self._idle:
+            transfer.handle.close()
+        self._multi.close()
+
+    def _settle(self, handle: pycurl.Curl, number: int, error: str) -> tuple[Any, HttpResult]:
+        transfer = self._running.pop(handle)
+        self._multi.remove_handle(handle)
+        result = transfer.failed(number, error) if number else transfer.answered()
+        sink = transfer.sink
+        self._idle.append(transfer)
+        return sink, result
+
+    def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
+        known = descriptor in self._selector.get_map()
+        if event == pycurl.POLL_REMOVE:
+            if known:
+                self._selector.unregister(descriptor)
+        elif known:
+            self._selector.modify(descriptor, _WANTED[event], self)
+        else:
+            self._selector.register(descriptor, _WANTED[event], self)
+
+    def _set_timer(self, milliseconds: int) -> None:
+        self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+
+def unsent(tag: Any, cause: str, error: str) -> HttpResult:
+    """The result of a request that never left the queue."""
+    return HttpResult(
+        tag=tag,
+        status=0,
+        header_lines=[],
+        body=b"",
+        failure=Failure.NOT_SENT,
+        cause=cause,
+        error=error,
+        sent_at=None,
+        answered_at=time.time(),
+    )
