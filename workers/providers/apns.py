@@ -15,6 +15,7 @@ from tocsin.domain.payloads import PUSH_ID, apns_body, apns_headers
 from tocsin.workers.providers import table
 from tocsin.workers.providers.credentials import ApnsCredential
 from tocsin.workers.providers.exchange import HttpRequest, HttpResult, Pool
+from tocsin.workers.providers.lifetimes import seconds_left
 from tocsin.workers.providers.pools import Pools
 from tocsin.workers.providers.port import Answer, Push, TokenRefused
 from tocsin.workers.providers.reading import json_body, judged, no_answer
@@ -39,9 +40,11 @@ class Apns:
         self._rendered: tuple[Message | None, dict[str, Any]] = (None, {})
         self.tokens: TokenSource = NoTokens() if credential.certificate else provider_tokens(credential)
 
-    def request(self, push: Push, bearer: Bearer, now: float) -> HttpRequest | Answer:  # noqa: ARG002 - the port's
+    def request(self, push: Push, bearer: Bearer, now: float) -> HttpRequest | Answer:
         """The request to ``/3/device/<token>``."""
-        headers = apns_headers(push.message, push.push_id, self._credential.topic, push.expires_at)
+        left = seconds_left(push, now)
+        expires_at = None if left is None else now + left
+        headers = apns_headers(push.message, push.push_id, self._credential.topic, expires_at)
         lines = [f"{name}: {value}" for name, value in headers.items()]
         lines.append("content-type: application/json")
         if bearer.value:

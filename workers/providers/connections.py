@@ -1,11 +1,9 @@
-"""The live connections of one pool: a libcurl multi handle that nothing outside the pool can reach."""
+"""Live connections behind one libcurl multi handle: whoever has the handle can use them, and nobody else."""
 
 from __future__ import annotations
 
-import logging
 import selectors
 import time
-from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,13 +12,14 @@ import pycurl
 from tocsin.workers.providers.exchange import Failure, HttpRequest, HttpResult, Pool
 from tocsin.workers.providers.transfer import Transfer
 
-log = logging.getLogger(__name__)
-
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _WANTED = {pycurl.POLL_IN: _READ, pycurl.POLL_OUT: _WRITE, pycurl.POLL_INOUT: _READ | _WRITE}
 
 MAX_CONCURRENT_STREAMS = 1000
 """What APNs allows on one connection; a server that allows less says so itself (RFC 9113, 6.5.2)."""
+
+MULTIPLEX = 2
+"""libcurl's CURLPIPE_MULTIPLEX."""
 
 
 class Waiting(NamedTuple):
@@ -33,55 +32,36 @@ class Waiting(NamedTuple):
 
 
 class Connections:
-    """Runs the transfers of one pool on the caller's thread, with the caller's selector."""
+    """Runs transfers on the caller's thread, with the caller's selector."""
 
     def __init__(self, pool: Pool, ca_path: str, proxy: str, selector: selectors.BaseSelector) -> None:
         self._pool = pool
         self._ca_path = ca_path
         self._proxy = proxy
         self._selector = selector
-        self._waiting: deque[Waiting] = deque()
         self._running: dict[pycurl.Curl, Transfer] = {}
         self._idle: list[Transfer] = []
         self._timer: float | None = None
-        self.last_used = time.monotonic()
+        self._last_answer = 0.0
+        self.stalled = False
         self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_PIPELINING, 2)  # CURLPIPE_MULTIPLEX
+        self._multi.setopt(pycurl.M_PIPELINING, MULTIPLEX)
         self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, MAX_CONCURRENT_STREAMS)
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, pool.max_connections)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
 
-    @property
-    def busy(self) -> bool:
-        """Whether a request is under way or waits for its turn."""
-        return bool(self._running or self._waiting)
+    def __len__(self) -> int:
+        """How many transfers are under way."""
+        return len(self._running)
 
     @property
     def wake_at(self) -> float | None:
         """Monotonic seconds at which ``run_timer`` must be called, None for never."""
         return self._timer
 
-    def add(self, waiting: Waiting) -> None:
-        """Queue a request; ``start`` begins as many as the pool may have in flight."""
-        self._waiting.append(waiting)
-
-    def start(self) -> Iterator[tuple[Any, HttpResult]]:
-        """Begin waiting requests. Yields (sink, result) for those whose time ran out in the queue."""
-        now = time.monotonic()
-        while self._waiting and len(self._running) < self._pool.max_in_flight:
-            waiting = self._waiting.popleft()
-            self.last_used = now
-            if waiting.deadline <= now:
-                yield waiting.sink, unsent(waiting.tag, "timeout", "the time-out passed before it was its turn")
-                continue
-            try:
-                self._begin(waiting, waiting.deadline - now)
-            except (pycurl.error, ValueError, TypeError) as refused:
-                # A request libcurl will not even take must not end the thread that carries all the others.
-                yield waiting.sink, unsent(waiting.tag, "invalid", f"not a request that can be sent: {refused}")
-
-    def _begin(self, waiting: Waiting, timeout: float) -> None:
+    def begin(self, waiting: Waiting, timeout: float) -> None:
+        """Start a transfer that may take ``timeout`` seconds. Errors: what libcurl will not take as a request."""
         transfer = self._idle.pop() if self._idle else Transfer(self._pool, self._ca_path, self._proxy)
         transfer.begin(waiting.request, waiting.tag, waiting.sink, timeout)
         self._multi.add_handle(transfer.handle)
@@ -108,13 +88,13 @@ class Connections:
             for handle, number, error in failed:
                 yield self._settle(handle, number, error)
 
-    def close(self) -> Iterator[tuple[Any, HttpResult]]:
-        """Drop every connection. Yields (sink, result) of what had not ended: sent is in doubt, waiting is not sent."""
+    def abort(self) -> Iterator[tuple[Any, HttpResult]]:
+        """End every transfer that is under way. Yields (sink, result): in doubt if it was sent."""
         for handle in list(self._running):
-            yield self._settle(handle, pycurl.E_ABORTED_BY_CALLBACK, "the transport was closed")
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            yield waiting.sink, unsent(waiting.tag, "closed", "the transport was closed")
+            yield self._settle(handle, pycurl.E_ABORTED_BY_CALLBACK, "")
+
+    def close(self) -> None:
+        """Drop the connections; nothing may be under way."""
         for transfer in self._idle:
             transfer.handle.close()
         self._multi.close()
@@ -123,9 +103,13 @@ class Connections:
         transfer = self._running.pop(handle)
         self._multi.remove_handle(handle)
         result = transfer.failed(number, error) if number else transfer.answered()
-        sink = transfer.sink
+        if result.failure is None:
+            self._last_answer = result.answered_at
+        elif result.cause == "timeout" and result.sent_at is not None and result.sent_at > self._last_answer:
+            # Not one answer since this request left: the peer may be gone without a word, or hang.
+            self.stalled = True
         self._idle.append(transfer)
-        return sink, result
+        return transfer.sink, result
 
     def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
         known = descriptor in self._selector.get_map()

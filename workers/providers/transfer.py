@@ -73,6 +73,7 @@ class Transfer:
         set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
         set_option(pycurl.PIPEWAIT, 1)
         set_option(pycurl.NOSIGNAL, 1)
+        set_option(pycurl.USERAGENT, "tocsin")
         set_option(pycurl.POST, 1)
         set_option(pycurl.FOLLOWLOCATION, 0)
         # An empty string: the environment's proxy variables do not decide where pushes go.
@@ -136,7 +137,7 @@ class Transfer:
     def failed(self, number: int, error: str) -> HttpResult:
         """The result of a transfer that libcurl ended with error ``number``."""
         failure, cause = self._judge(number, error)
-        if number == pycurl.E_ABORTED_BY_CALLBACK:
+        if number == pycurl.E_ABORTED_BY_CALLBACK or not error:
             error = "the connection ended before the answer, and the request was not repeated"
         return self._result(failure, cause, error)
 

@@ -23,6 +23,7 @@ import certifi
 
 from tocsin.workers.providers.connections import Connections, Waiting, unsent
 from tocsin.workers.providers.exchange import HttpRequest, HttpResult, Pool
+from tocsin.workers.providers.pools import Traffic
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Transport:
     def __init__(self, *, proxy: str = "") -> None:
         self._proxy = proxy
         self._selector = selectors.DefaultSelector()
-        self._connections: dict[Pool, Connections] = {}
+        self._traffic: dict[Pool, Traffic] = {}
         self._inbox: deque[Waiting] = deque()
         self._outbox: dict[Channel, list[HttpResult]] = {}
         self._closing: float | None = None
@@ -118,22 +119,23 @@ class Transport:
     def _may_stop(self) -> bool:
         if self._closing is None:
             return False
-        busy = self._inbox or any(connections.busy for connections in self._connections.values())
+        busy = self._inbox or any(traffic.busy for traffic in self._traffic.values())
         return not busy or time.monotonic() >= self._closing
 
     def _admit(self) -> None:
         while self._inbox:
             waiting = self._inbox.popleft()
             self._of(waiting.request.pool).add(waiting)
-        for connections in self._connections.values():
-            self._post(connections.start())
+        for traffic in self._traffic.values():
+            self._post(traffic.start())
 
-    def _of(self, pool: Pool) -> Connections:
-        connections = self._connections.get(pool)
-        if connections is None:
-            connections = Connections(pool, pool.ca_path or public_authorities(), self._proxy, self._selector)
-            self._connections[pool] = connections
-        return connections
+    def _of(self, pool: Pool) -> Traffic:
+        traffic = self._traffic.get(pool)
+        if traffic is None:
+            ca_path = pool.ca_path or public_authorities()
+            traffic = Traffic(pool, lambda: Connections(pool, ca_path, self._proxy, self._selector))
+            self._traffic[pool] = traffic
+        return traffic
 
     def _transfer(self) -> None:
         for key, events in self._selector.select(self._patience()):
@@ -142,15 +144,15 @@ class Transport:
             else:
                 key.data.run_socket(key.fd, events)
         now = time.monotonic()
-        for connections in self._connections.values():
-            connections.run_timer(now)
+        for traffic in self._traffic.values():
+            traffic.run_timers(now)
 
     def _patience(self) -> float | None:
         """Seconds until something is due without any socket being ready; None for never."""
-        due = [at for connections in self._connections.values() if (at := connections.wake_at) is not None]
+        due = [at for traffic in self._traffic.values() if (at := traffic.wake_at) is not None]
         if self._closing is not None:
             due.append(self._closing)
-        if self._connections:
+        if self._traffic:
             due.append(time.monotonic() + IDLE_POOL_AFTER)
         return max(0.0, min(due) - time.monotonic()) if due else None
 
@@ -163,8 +165,8 @@ class Transport:
                 return
 
     def _collect(self) -> None:
-        for connections in self._connections.values():
-            self._post(connections.finished())
+        for traffic in self._traffic.values():
+            self._post(traffic.finished())
         self._deliver()
 
     def _post(self, results: Iterator[tuple[Channel, HttpResult]]) -> None:
@@ -178,17 +180,16 @@ class Transport:
 
     def _drop_idle(self) -> None:
         limit = time.monotonic() - IDLE_POOL_AFTER
-        for pool, connections in list(self._connections.items()):
-            if not connections.busy and connections.last_used < limit:
-                self._post(connections.close())
-                del self._connections[pool]
+        for pool, traffic in list(self._traffic.items()):
+            if not traffic.busy and traffic.last_used < limit:
+                self._post(traffic.close())
+                del self._traffic[pool]
 
     def _shut_down(self) -> None:
         with self._lock:
             self._closing = self._closing or time.monotonic()
-        for connections in self._connections.values():
-            self._post(connections.finished())
-            self._post(connections.close())
+        for traffic in self._traffic.values():
+            self._post(traffic.close())
         for waiting in self._inbox:
             self._outbox.setdefault(waiting.sink, []).append(unsent(waiting.tag, "closed", "the transport was closed"))
         self._deliver()
