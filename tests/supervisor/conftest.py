@@ -1,0 +1,117 @@
+"""A supervisor as a process of its own over roles that note what happens to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tocsin.eventlog.embedded import EmbeddedPostgres
+
+
+class Supervised:
+    """One supervisor under test; ``directory`` holds its roles' journal and its status file."""
+
+    def __init__(self, directory: Path, roles: tuple[str, ...], output: int) -> None:
+        self.directory = directory
+        (directory / "journal").touch()
+        command = [sys.executable, str(Path(__file__).with_name("run.py")), str(directory), *roles]
+        self.process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+
+    def journal(self) -> list[tuple[str, str, int]]:
+        """What was noted so far: role, what happened, process id."""
+        lines = (self.directory / "journal").read_text().splitlines()
+        return [(words[0], words[1], int(words[2])) for words in map(str.split, lines)]
+
+    def events(self) -> list[str]:
+        return [f"{name} {what}" for name, what, _ in self.journal()]
+
+    def pids(self) -> set[int]:
+        """Every process that took part, offspring included."""
+        return {pid for _, _, pid in self.journal()}
+
+    def pid_of(self, role: str) -> int:
+        return [pid for name, what, pid in self.journal() if name == role and what == "started"][-1]
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        listed = json.loads((self.directory / "processes.json").read_text())["processes"]
+        return {process["name"]: process for process in listed}
+
+    def wait_until_ready(self) -> None:
+        until((self.directory / "all.ready").exists)
+
+    def finish(self) -> str:
+        """Wait for the supervisor's end; all it put out."""
+        return self.process.communicate(timeout=20)[0]
+
+
+Supervise = Callable[..., Supervised]
+
+
+@pytest.fixture
+def supervise(tmp_path: Path) -> Iterator[Supervise]:
+    """Starts a supervisor over the roles described; see run.py."""
+    running: list[Supervised] = []
+
+    def start(*roles: str, output: int = subprocess.PIPE) -> Supervised:
+        running.append(Supervised(tmp_path, roles, output))
+        return running[-1]
+
+    yield start
+    for supervised in running:
+        supervised.process.kill()
+        supervised.process.communicate()
+        until(lambda one=supervised: not living(one.pids()))  # type: ignore[misc]
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """Where a test keeps a database server of its own, which is gone after the test whatever happened."""
+    room = Path(tempfile.mkdtemp(prefix="tocsin-supervised-"))
+    room.chmod(0o711)
+    yield room / "data"
+    EmbeddedPostgres(room / "data").destroy()
+    shutil.rmtree(room)
+
+
+def living(pids: set[int]) -> set[int]:
+    """Those of the processes that run; zombies do not."""
+    return {pid for pid in pids if _runs(pid)}
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
+    """Wait for a condition; fail when it has not come true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def guards_of(supervisor: int) -> set[int]:
+    """The process ids of a supervisor's living guards."""
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
+    return {child for child, command in commands.items() if b"supervisor_guard" in command}
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)

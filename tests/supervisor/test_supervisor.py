@@ -1,0 +1,186 @@
+"""Roles start in order, come back when they end, stop in reverse order, and never outlive their supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tocsin.supervisor import ProcessSpec, State, Supervisor, read_status
+
+from .conftest import Supervise, guards_of, kill, living, until
+
+SUPERVISED_DATABASE = """
+import sys
+from pathlib import Path
+from tocsin.eventlog.embedded import EmbeddedPostgres
+from tocsin.supervisor import ProcessSpec, Supervisor
+role = [sys.executable, "-m", "tocsin.eventlog.embedded", "--data", {data_dir!r}]
+server = EmbeddedPostgres(Path({data_dir!r}))
+spec = ProcessSpec("postgres", role, ready=lambda: server.connection() is not None)
+Supervisor([spec], on_ready=lambda: print("all ready", flush=True)).run()
+"""
+
+
+def test_a_role_starts_once_what_it_depends_on_is_ready_and_ends_before_it(supervise: Supervise) -> None:
+    supervised = supervise("api<database", "database:late=0.3", "worker<api")
+    supervised.wait_until_ready()
+    supervised.process.send_signal(signal.SIGTERM)
+    supervised.finish()
+    assert supervised.process.returncode == 0
+    happened = [f"{role} {what}" for role in ("database", "api", "worker") for what in ("started", "ready")]
+    assert supervised.events() == [*happened, "worker ended", "api ended", "database ended"]
+    assert not living(supervised.pids())
+
+
+def test_a_role_that_was_killed_comes_back_and_the_others_do_not_notice(supervise: Supervise) -> None:
+    supervised = supervise("database", "worker<database")
+    supervised.wait_until_ready()
+    others, killed = supervised.pid_of("worker"), supervised.pid_of("database")
+    kill(killed)
+    until(lambda: supervised.pid_of("database") != killed)
+    until(lambda: supervised.status()["database"]["state"] == "ready")
+    assert supervised.status()["database"]["restarts"] == 1
+    assert supervised.status()["worker"]["restarts"] == 0
+    assert living({others})
+    supervised.process.send_signal(signal.SIGINT)
+    assert "database was killed by SIGKILL; restart 1 in 0.1 s" in supervised.finish()
+
+
+def test_a_role_that_keeps_failing_is_tried_again_and_each_failure_is_told(supervise: Supervise) -> None:
+    supervised = supervise("worker:fails=3")
+    supervised.wait_until_ready()
+    supervised.process.send_signal(signal.SIGTERM)
+    told = [json.loads(line)["message"] for line in supervised.finish().splitlines()]
+    failures = [message for message in told if "ended with status 3" in message]
+    pauses = ["restart 1 in 0.1 s", "restart 2 in 0.2 s", "restart 3 in 0.2 s"]
+    assert failures == [f"worker ended with status 3; {pause}" for pause in pauses]
+
+
+def test_a_role_whose_program_is_missing_does_not_keep_the_others_down() -> None:
+    supervisor = Supervisor([ProcessSpec("missing", ["/no/such/program"]), ProcessSpec("there", ["sleep", "60"])])
+    running = Thread(target=supervisor.run)
+    running.start()
+    until(lambda: [status.state for status in supervisor.status()] == [State.PAUSING, State.READY])
+    supervisor.stop()
+    running.join()
+    assert {status.state for status in supervisor.status()} == {State.STOPPED}
+
+
+def test_what_a_killed_role_had_started_is_gone_before_the_role_is_back(supervise: Supervise) -> None:
+    supervised = supervise("worker:offspring")
+    supervised.wait_until_ready()
+    offspring = {pid for _, what, pid in supervised.journal() if what == "bore"}
+    assert living(offspring)
+    kill(supervised.pid_of("worker"))
+    until(lambda: supervised.events().count("worker ready") == 2)
+    assert not living(offspring)
+
+
+def test_a_role_that_does_not_listen_is_killed_when_its_grace_is_over(supervise: Supervise) -> None:
+    supervised = supervise("database", "worker<database:deaf:offspring")
+    supervised.wait_until_ready()
+    supervised.process.send_signal(signal.SIGTERM)
+    assert "worker has not ended in time and is killed" in supervised.finish()
+    assert supervised.process.returncode == 1
+    assert supervised.events()[-1] == "database ended"
+    assert not living(supervised.pids())
+
+
+def test_a_second_ctrl_c_waits_for_nobody(supervise: Supervise) -> None:
+    supervised = supervise("database:deaf", "worker<database")
+    supervised.wait_until_ready()
+    os.kill(supervised.pid_of("worker"), signal.SIGSTOP)
+    supervised.process.send_signal(signal.SIGINT)
+    until(lambda: supervised.status()["worker"]["state"] == "stopping")
+    supervised.process.send_signal(signal.SIGINT)
+    assert "stopping at once" in supervised.finish()
+    assert supervised.process.returncode == 1
+    assert not living(supervised.pids())
+
+
+def test_a_killed_supervisor_leaves_no_child_and_no_grandchild(supervise: Supervise) -> None:
+    supervised = supervise("database", "worker<database:offspring", "sender<worker:deaf")
+    supervised.wait_until_ready()
+    assert len(living(supervised.pids())) == 4
+    os.killpg(supervised.process.pid, signal.SIGKILL)
+    until(lambda: not living(supervised.pids()))
+    ended = [event for event in supervised.events() if event.endswith("ended")]
+    assert ended == ["worker ended", "database ended"]
+
+
+def test_a_killed_guard_is_replaced_and_still_keeps_its_promise(supervise: Supervise) -> None:
+    supervised = supervise("database", "worker")
+    supervised.wait_until_ready()
+    (first,) = guards_of(supervised.process.pid)
+    kill(first)
+    until(lambda: guards_of(supervised.process.pid) not in (set(), {first}))
+    kill(supervised.process.pid)
+    until(lambda: not living(supervised.pids()))
+    assert set(supervised.events()[-2:]) == {"database ended", "worker ended"}
+
+
+def test_the_status_file_says_what_runs(supervise: Supervise, tmp_path: Path) -> None:
+    supervised = supervise("database", "worker<database:fails=99")
+    until(lambda: [s.restarts > 0 for s in read_status(tmp_path / "processes.json")] == [False, True])
+    database, worker = read_status(tmp_path / "processes.json")
+    assert (database.name, database.pid, database.state) == ("database", supervised.pid_of("database"), State.READY)
+    assert worker.state is not State.READY
+    supervised.process.send_signal(signal.SIGTERM)
+    supervised.finish()
+    assert {(s.pid, s.state) for s in read_status(tmp_path / "processes.json")} == {(None, State.STOPPED)}
+
+
+def test_without_a_terminal_every_line_is_json_and_names_its_role(supervise: Supervise) -> None:
+    supervised = supervise("api:logs", "worker:says=password=hunter2")
+    supervised.wait_until_ready()
+    supervised.process.send_signal(signal.SIGTERM)
+    entries = [json.loads(line) for line in supervised.finish().splitlines()]
+    assert {"ts": "2026-01-02T03:04:05Z", "role": "api", "message": "own entry", "count": 7} in entries
+    said = {(entry["role"], entry["message"]) for entry in entries}
+    assert said >= {("api", "hello"), ("worker", "password=***"), ("supervisor", "worker is ready")}
+
+
+def test_on_a_terminal_lines_are_coloured_and_carry_their_role(supervise: Supervise) -> None:
+    ours, terminal = os.openpty()
+    supervised = supervise("api:logs", "worker", output=terminal)
+    os.close(terminal)
+    supervised.wait_until_ready()
+    supervised.process.send_signal(signal.SIGTERM)
+    supervised.finish()
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert re.search(r"03:04:05 .*\x1b\[\d+mapi .*own entry.* count=7", shown)
+    assert re.search(r"\x1b\[\d+mworker .*hello", shown)
+    assert "{" not in shown
+
+
+def test_a_killed_supervisor_takes_its_database_along_cleanly(data_dir: Path) -> None:
+    program = SUPERVISED_DATABASE.format(data_dir=str(data_dir))
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stdout is not None
+        assert supervisor.stdout.readline() == "all ready\n"
+        postmaster = int((data_dir / "server" / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
+        supervisor.kill()
+    until(lambda: not living({postmaster}))
+    assert not (data_dir / "server" / "pgdata" / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize(
+    ("specs", "complaint"),
+    [
+        ([ProcessSpec("a", ["x"]), ProcessSpec("a", ["y"])], "same name"),
+        ([ProcessSpec("a", ["x"], depends_on=["b"])], "no process is named b"),
+        ([ProcessSpec("a", ["x"], depends_on=["b"]), ProcessSpec("b", ["x"], depends_on=["a"])], "cycle"),
+    ],
+)
+def test_specs_that_cannot_be_ordered_are_refused(specs: list[ProcessSpec], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Supervisor(specs, output=sys.stderr)
