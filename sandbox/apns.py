@@ -3,13 +3,12 @@
 Source: Apple's "Sending notification requests to APNs" and "Handling notification responses from APNs".
 """
 
-import json
 import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tocsin.sandbox.exchange import Answer, Ending, Refused, Request, json_answer
+from tocsin.sandbox.exchange import Answer, Ending, Refused, Request, json_answer, read_json
 from tocsin.sandbox.faults import Fault
 from tocsin.sandbox.journal import Push
 from tocsin.sandbox.provider import PushProvider, retry_after_seconds
@@ -219,7 +218,7 @@ def _check_payload(body: bytes, push_type: str) -> None:
     if len(body) > (MAX_VOIP_PAYLOAD_BYTES if push_type == "voip" else MAX_PAYLOAD_BYTES):
         raise _refused("PayloadTooLarge")
     try:
-        payload = json.loads(body)
+        payload = read_json(body)
     except ValueError as error:
         raise _refused("PayloadEmpty") from error
     if not isinstance(payload, dict) or not payload:

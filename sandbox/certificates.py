@@ -85,6 +85,17 @@ def make_apns_client(authority: Certified, topic: str) -> Certified:
     return _issue(authority, name, ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
+def serves(certificate: x509.Certificate, host: str) -> bool:
+    """Whether it is the certificate of a server at this name or address."""
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return _general_name(host) in list(names)
+
+
+def is_for_topic(certificate: x509.Certificate, topic: str) -> bool:
+    """Whether it is the APNs client certificate of this app id."""
+    return topic in [name.value for name in certificate.subject.get_attributes_for_oid(NameOID.USER_ID)]
+
+
 def _issue(
     authority: Certified,
     subject: x509.Name,

@@ -44,7 +44,7 @@ any iPhone fail once:
 @click.option("--latency-ms", default=0.0, type=NOT_NEGATIVE, help="Added to every answer to a push.")
 @click.option("--keep", default=100_000, type=POSITIVE, help="How many of the latest pushes to keep in full.")
 @click.option("--max-streams", default=1000, type=POSITIVE, help="HTTP/2 streams a connection may have open.")
-@click.option("--idle-seconds", default=3600.0, type=NOT_NEGATIVE, help="After which an idle connection is closed.")
+@click.option("--idle-seconds", default=3600.0, type=click.FloatRange(0.1), help="When an idle connection is closed.")
 @click.option(
     "--one-stream-until-authenticated", is_flag=True, help="As Apple: one stream until a provider token was good."
 )

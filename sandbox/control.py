@@ -1,6 +1,5 @@
 """The control port: what the fake devices received, and faults on demand, over plain HTTP with JSON."""
 
-import json
 from collections.abc import Callable
 from dataclasses import fields
 from importlib.resources import files
@@ -8,7 +7,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs
 
-from tocsin.sandbox.exchange import Answer, Request, json_answer
+from tocsin.sandbox.exchange import Answer, Request, json_answer, read_json
 from tocsin.sandbox.faults import PROVIDERS, BadFault, fault_from_json
 from tocsin.sandbox.journal import ANSWERS, Selection
 from tocsin.sandbox.service import PushService
@@ -120,7 +119,7 @@ def _not_served(request: Request, allowed: list[str]) -> Answer:
 
 def _document(request: Request) -> Any:
     try:
-        return json.loads(request.body)
+        return read_json(request.body)
     except ValueError as error:
         raise BadCall(f"the body is not JSON: {error}") from error
 

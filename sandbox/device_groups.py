@@ -3,14 +3,13 @@
 Source: Google's "Send messages to device groups on Android".
 """
 
-import json
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
 from tocsin.sandbox.access_tokens import AccessTokens
-from tocsin.sandbox.exchange import Answer, Refused, Request, json_answer
+from tocsin.sandbox.exchange import Answer, Refused, Request, json_answer, read_json
 
 MAX_MEMBERS = 20
 
@@ -101,7 +100,7 @@ def _key_answer(group: Group) -> Answer:
 
 def _document(request: Request) -> dict[str, Any]:
     try:
-        document = json.loads(request.body)
+        document = read_json(request.body)
     except ValueError as error:
         raise Refused(400, "the body is not JSON") from error
     if not isinstance(document, dict):

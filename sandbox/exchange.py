@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 
@@ -77,6 +79,14 @@ class Refused(Exception):
         self.field_path = field_path
         self.retry_after: int | None = None
         self.timestamp_ms: int | None = None
+
+
+def read_json(body: bytes) -> Any:
+    """The value of a JSON text (RFC 8259); raises ValueError, also for nesting too deep to read."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
 
 
 def json_answer(status: int, value: Any, *headers: tuple[str, str]) -> Answer:

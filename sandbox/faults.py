@@ -49,6 +49,11 @@ class Fault:
     def spent(self) -> bool:
         return self.times is not None and self.hits >= self.times
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the provider's answer is to be an error; a fault may also only delay or cut a success."""
+        return self.reason is not None or (self.status is not None and self.status >= 300)
+
     def meets(self, provider: str, endpoint: str, token: str) -> bool:
         if provider != self.provider or endpoint != self.endpoint:
             return False

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tocsin.sandbox.exchange import Refused
+from tocsin.sandbox.exchange import Refused, read_json
 
 MAX_PAYLOAD_BYTES = 4096
 MAX_TOPIC_PAYLOAD_BYTES = 2048
@@ -44,7 +44,7 @@ class Target:
 def read_request(body: bytes) -> tuple[dict[str, Any], bool]:
     """The message, and whether it is only to be validated; raises Refused."""
     try:
-        document = json.loads(body)
+        document = read_json(body)
     except ValueError as error:
         raise invalid("", "Invalid JSON payload received.") from error
     if not isinstance(document, dict):

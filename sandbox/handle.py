@@ -64,7 +64,7 @@ class SandboxHandle:
         return self._call("POST", "/settings", settings)  # type: ignore[no-any-return]
 
     def reset(self) -> None:
-        """Forget what was received, the counters, the scripted faults and the device groups."""
+        """Forget what was received, the counters, the faults and the device groups; settings as at the start."""
         self._call("POST", "/reset", None)
 
     def stop(self) -> None:

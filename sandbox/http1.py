@@ -154,6 +154,8 @@ class Http1Protocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        if self._busy and len(self._buffer) > MAX_BODY_BYTES:
+            self.abort()
         self._serve()
 
     def pause_writing(self) -> None:
@@ -164,6 +166,11 @@ class Http1Protocol(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._transport is not None:
             self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def leave(self) -> None:
         """Close the connection once what is written has been sent."""
@@ -197,9 +204,10 @@ class Http1Protocol(asyncio.Protocol):
 
     def _take_body(self, head: Head) -> bool:
         if head.length is None:
-            whole = self._chunks.take(self._buffer)
+            if not self._chunks.take(self._buffer):
+                return False
             head.request.body = bytes(self._chunks.body)
-            return whole
+            return True
         if len(self._buffer) < head.length:
             return False
         head.request.body = bytes(self._buffer[: head.length])
@@ -230,7 +238,7 @@ class Http1Protocol(asyncio.Protocol):
             case Ending.HANG:
                 self._busy = True
             case Ending.RESET | Ending.CLOSE:
-                self._transport.abort()
+                self.abort()
             case ending:
                 self._write(answer, keep_alive and ending is not Ending.GOAWAY)
 

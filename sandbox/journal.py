@@ -1,6 +1,5 @@
 """What the fake devices received, what was refused, and the counters over both."""
 
-import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from tocsin.sandbox.exchange import Request
+from tocsin.sandbox.exchange import Request, read_json
 
 ANSWERS = ("accepted", "refused", "all")
 
@@ -183,6 +182,6 @@ def _iso(seconds: float) -> str:
 def _payload(body: bytes) -> Any:
     """The body as JSON, or as text where it is not JSON (WNS sends XML and raw bytes)."""
     try:
-        return json.loads(body)
+        return read_json(body)
     except ValueError:
         return body.decode("utf-8", "backslashreplace")

@@ -3,10 +3,14 @@
 import json
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from tocsin.sandbox.certificates import (
+    is_for_topic,
     make_apns_client,
     make_authority,
     make_server,
@@ -14,6 +18,7 @@ from tocsin.sandbox.certificates import (
     new_rsa_key,
     private_pem,
     public_pem,
+    serves,
 )
 from tocsin.sandbox.settings import Identity
 
@@ -43,9 +48,12 @@ class Addresses:
 
 
 def ensure_material(directory: Path, identity: Identity, host: str) -> None:
-    """Make the directory and, unless all of it is there, all keys and certificates, readable by their owner only."""
+    """Make the directory, and keys and certificates readable by their owner only.
+
+    What is there is kept if it is complete, still valid, and made for this host and identity; else all is made anew.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if all((directory / name).exists() for name in FILES):
+    if _is_complete(directory) and _fits(directory, identity, host):
         return
     for name, content in _fresh_material(identity, host).items():
         write_private(directory / name, content)
@@ -76,6 +84,17 @@ def write_providers(directory: Path, identity: Identity, addresses: Addresses) -
     }
     write_private(directory / "providers.json", _json(providers))
     return providers
+
+
+def _is_complete(directory: Path) -> bool:
+    return all((directory / name).exists() for name in FILES)
+
+
+def _fits(directory: Path, identity: Identity, host: str) -> bool:
+    server = x509.load_pem_x509_certificate((directory / "srv.pem").read_bytes())
+    client = x509.load_pem_x509_certificate((directory / "cli.pem").read_bytes())
+    still_valid = min(server.not_valid_after_utc, client.not_valid_after_utc) > datetime.now(UTC)
+    return still_valid and serves(server, host) and is_for_topic(client, identity.apns_topic)
 
 
 def _fresh_material(identity: Identity, host: str) -> dict[str, bytes]:

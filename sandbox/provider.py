@@ -15,6 +15,7 @@ class PushProvider(ABC):
 
     name: str
     prefix_faults: Mapping[str, Fault]
+    prefix_length = 4
 
     @abstractmethod
     def examine(self, push: Push) -> None:
@@ -34,15 +35,7 @@ class PushProvider(ABC):
 
     def prefix_fault(self, token: str) -> Fault | None:
         """The fault that the first characters of a device token ask for."""
-        for length in self.prefix_lengths:
-            fault = self.prefix_faults.get(token[:length])
-            if fault is not None:
-                return fault
-        return None
-
-    @property
-    def prefix_lengths(self) -> tuple[int, ...]:
-        return (4,)
+        return self.prefix_faults.get(token[: self.prefix_length])
 
 
 def retry_after_seconds(refused: Refused) -> int | None:

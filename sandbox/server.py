@@ -96,7 +96,7 @@ class Sandbox:
     def _serve_in_thread(self, started: threading.Event, failures: list[BaseException]) -> None:
         try:
             asyncio.run(self._serve_until_left(started))
-        except OSError as error:
+        except Exception as error:
             failures.append(error)
         finally:
             started.set()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -28,6 +29,7 @@ class PushService:
         self, directory: Path, identity: Identity, settings: Settings, clock: Callable[[], float] = time.time
     ) -> None:
         self.settings = settings
+        self._settings_at_start = asdict(settings)
         self.faults = FaultScript()
         self.journal = Journal(clock, settings.keep)
         tokens = AccessTokens(clock, settings)
@@ -52,10 +54,15 @@ class PushService:
         return self._respond_otherwise(request)
 
     def reset(self) -> None:
-        """Forget what was received, the faults and the device groups. Access tokens stay good."""
+        """Forget what was received, the faults and the device groups, and set all as at the start.
+
+        Access tokens stay good: a client that holds one need not know of the reset.
+        """
         self.journal.reset()
         self.faults.clear()
         self.groups.reset()
+        for name, value in self._settings_at_start.items():
+            setattr(self.settings, name, value)
 
     def _respond_otherwise(self, request: Request) -> Answer:
         match request.path:
@@ -72,6 +79,10 @@ class PushService:
         fault = self.faults.take(provider, "token", "")
         if fault is None:
             return _answer_or_refuse(endpoint, request, refuse_token)
+        if fault.action == "status":
+            return _spoilt(fault, Answer(fault.status or 0))
+        if not fault.refuses:
+            return _spoilt(fault, _answer_or_refuse(endpoint, request, refuse_token))
         refused = Refused(fault.status or 503, fault.reason or "temporarily_unavailable", "scripted fault")
         refused.retry_after = fault.retry_after
         return _spoilt(fault, refuse_token(refused))
@@ -116,7 +127,7 @@ class PushService:
         return _spoilt(fault, Answer(fault.status or 0))
 
     def _scripted_answer(self, provider: PushProvider, push: Push, fault: Fault) -> Answer:
-        if fault.reason is None and (fault.status is None or fault.status < 300):
+        if not fault.refuses:
             return self._accept(provider, push)
         refused = provider.scripted_refusal(fault.status, fault.reason)
         refused.retry_after, refused.timestamp_ms = fault.retry_after, fault.timestamp_ms

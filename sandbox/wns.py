@@ -57,6 +57,7 @@ class Wns(PushProvider):
 
     name = "wns"
     prefix_faults = _prefix_faults()
+    prefix_length = 3
 
     def examine(self, push: Push) -> None:
         request = push.request
@@ -93,10 +94,6 @@ class Wns(PushProvider):
             return Refused(status or 200, reason or "")
         code = status or 500
         return Refused(code, "", reason or DESCRIPTIONS.get(code, "The sandbox was told to refuse"))
-
-    @property
-    def prefix_lengths(self) -> tuple[int, ...]:
-        return (3,)
 
 
 def _refused(status: int, description: str = "") -> Refused:

@@ -21,13 +21,14 @@ TOAST = '<toast><visual><binding template="ToastText02"><text>Fire</text></bindi
 
 @dataclass
 class Response:
-    """What a client got; ``error`` is libcurl's where there was no answer."""
+    """What a client got. ``error`` is libcurl's, ``connections`` how many it opened for this request."""
 
     status: int
     http_version: int
     headers: dict[str, str]
     body: bytes
     error: int = 0
+    connections: int = 0
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -49,7 +50,8 @@ class Exchange:
     timeout_ms: int = 10_000
 
     def prepare(self, handle: SandboxHandle, curl: pycurl.Curl) -> None:
-        self.content, self.raw_headers = BytesIO(), []
+        self.content = BytesIO()
+        self.raw_headers: list[bytes] = []
         curl.setopt(pycurl.URL, self.url)
         curl.setopt(pycurl.CUSTOMREQUEST, self.method)
         curl.setopt(pycurl.CAINFO, str(handle.ca_path))
@@ -57,7 +59,9 @@ class Exchange:
         version = pycurl.CURL_HTTP_VERSION_1_1 if self.http1 else pycurl.CURL_HTTP_VERSION_2_0
         curl.setopt(pycurl.HTTP_VERSION, version)
         curl.setopt(pycurl.PIPEWAIT, 1)
-        curl.setopt(pycurl.HTTPHEADER, [*(f"{name}: {value}" for name, value in self.headers.items()), "Expect:"])
+        curl.setopt(
+            pycurl.HTTPHEADER, [*(f"{name}: {value}".encode() for name, value in self.headers.items()), b"Expect:"]
+        )
         if self.method != "GET":
             curl.setopt(pycurl.POSTFIELDS, self.body)
         if self.certificate:
@@ -73,7 +77,8 @@ class Exchange:
             name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if ":" in line)
         }
         status, version = curl.getinfo(pycurl.RESPONSE_CODE), curl.getinfo(pycurl.INFO_HTTP_VERSION)
-        return Response(status, version, headers, self.content.getvalue(), error)
+        connections = curl.getinfo(pycurl.NUM_CONNECTS)
+        return Response(status, version, headers, self.content.getvalue(), error, connections)
 
 
 def send(handle: SandboxHandle, exchange: Exchange) -> Response:
