@@ -18,6 +18,8 @@ from psycopg import sql
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
 
+pytest_plugins = ["kafka_fixtures"]
+
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:

@@ -33,9 +33,12 @@ class Membership:
     """
 
     def __init__(
-        self, database_url: str, name: str, group_id: int, partitions: int, is_alive: Callable[[], bool] = lambda: True
+        self, database_url: str, name: str, group_id: int, partitions: int, wake: str, is_alive: Callable[[], bool]
     ) -> None:
-        """Join. ``is_alive`` is asked before each sign of life; false for some seconds means losing the partitions."""
+        """Join the group. ``wake`` names a channel that ends a ``wait``, or is empty.
+
+        ``is_alive`` is asked before each sign of life; false for some seconds means losing the partitions.
+        """
         self._group_id = group_id
         self._partitions = partitions
         self._channel = f"tocsin_group_{group_id}"
@@ -43,12 +46,12 @@ class Membership:
         self._run = self._session.connection.execute
         self._held: frozenset[int] = frozenset()
         self._look_at = 0.0
-        self._join()
+        self._listen_and_join(wake)
 
-    def _join(self) -> None:
-        self._run("select pg_advisory_lock_shared(%s, 0)", (self._group_id,))
-        for channel in (RECORD_CHANNEL, self._channel):
+    def _listen_and_join(self, wake: str) -> None:
+        for channel in filter(None, (wake, self._channel)):
             self._run(sql.SQL("listen {}").format(sql.Identifier(channel)))
+        self._run("select pg_advisory_lock_shared(%s, 0)", (self._group_id,))
         self._tell_others()
 
     @property
@@ -106,7 +109,7 @@ class Membership:
         self._run("select pg_notify(%s, '')", (self._channel,))
 
     def wait(self, timeout: float) -> None:
-        """Return when the record or the group moved, at the latest after ``timeout`` seconds."""
+        """Return when there is news on a channel, at the latest after ``timeout`` seconds."""
         for notify in self._session.connection.notifies(timeout=timeout, stop_after=1):
             if notify.channel == self._channel:
                 self._look_at = 0.0

@@ -30,3 +30,8 @@ def group_id(tail: Tail, group: str, topic: str) -> int:
     )
     ((number,),) = tail.rows("select id from record.stream_groups where group_name = %s and topic = %s", group, topic)
     return int(number)
+
+
+def topics_in_use(tail: Tail) -> list[str]:
+    """Every topic some group has subscribed to."""
+    return [topic for (topic,) in tail.rows("select distinct topic from record.stream_groups")]

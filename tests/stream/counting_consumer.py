@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 import psycopg
-from transports import StreamSpec
+from stream_spec import StreamSpec
 
 from tocsin.eventlog.stream.port import Batch, Cursor, Stream
 

@@ -15,7 +15,8 @@ import pytest
 from conftest import StartConsumer
 from counting_consumer import CountingConsumer
 from record_writer import Event, RecordWriter, due_chunk
-from transports import PARTITIONS, Transport
+from stream_spec import PARTITIONS
+from transports import Transport
 
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.stream.port import EVENTS, Batch, Consumer, Cursor, StaleEpoch, Stream, work_topic
@@ -68,7 +69,7 @@ def drain(consumer: Consumer, seen: Seen, until_passed: int, limit: int = 5000, 
 
 
 class StreamContract:
-    """Inherit, and give a fixture ``transport``."""
+    """Inherit, and give the fixtures ``transport`` and ``breakable``, a transport whose server may be killed."""
 
     @pytest.fixture
     def stream(self, transport: Transport) -> Iterator[Stream]:
@@ -216,14 +217,16 @@ class StreamContract:
             drain(consumer, seen, 6)
 
     def test_a_breakdown_of_the_server_loses_and_repeats_nothing(
-        self, writer: RecordWriter, stream: Stream, record_url: str, transport: Transport
+        self, writer: RecordWriter, record_url: str, breakable: Transport
     ) -> None:
+        stream = breakable.spec.open()
         consumer = CountingConsumer(stream, record_url, EVENTS, "survivor")
-        for _ in range(2):
-            writer.append_many(200)
-            consumer.turn(limit=20)
-            transport.break_down()
-        finish(consumer, record_url, 400)
+        writer.append_many(2000)
+        consumer.turn(limit=20)
+        breakable.break_down()
+        writer.append_many(20)
+        finish(consumer, record_url, 2020)
+        stream.close()
 
     def test_killed_consumers_handle_each_event_exactly_once(
         self, writer: RecordWriter, record_url: str, start_consumer: StartConsumer

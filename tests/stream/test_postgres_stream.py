@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from record_writer import RecordWriter
 from stream_contract import StreamContract
-from transports import PARTITIONS, PostgresTransport, StreamSpec, Transport
+from stream_spec import PARTITIONS, StreamSpec
+from transports import PostgresTransport, Transport
 
 from tocsin.eventlog.stream import tail
 from tocsin.eventlog.stream.port import EVENTS
@@ -19,6 +20,10 @@ class TestPostgresStream(StreamContract):
     @pytest.fixture
     def transport(self, record_url: str) -> Transport:
         return PostgresTransport(StreamSpec(record_url))
+
+    @pytest.fixture
+    def breakable(self, transport: Transport) -> Transport:
+        return transport
 
 
 def test_the_number_of_partitions_is_fixed_by_the_first_to_ask(record_url: str) -> None:

@@ -1,32 +1,19 @@
-"""The two adapters as the contract suite sees them: how to open one, here or in another process, and how to hurt it."""
+"""The two adapters as the contract suite sees them: how to open one, and how to hurt it."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import uuid
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
 
 import psycopg
+from broker.server import Broker
+from stream_spec import StreamSpec
 
-from tocsin.eventlog.stream.port import Stream
-from tocsin.eventlog.stream.postgres import PostgresStream
-
-PARTITIONS = 6
-
-
-@dataclass(frozen=True)
-class StreamSpec:
-    """What another process needs in order to open the same stream; ``bootstrap`` is empty without Kafka."""
-
-    database_url: str
-    bootstrap: str = ""
-
-    def open(self) -> Stream:
-        """A stream of its own connections."""
-        return PostgresStream(self.database_url, partitions=PARTITIONS)
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+HERE = Path(__file__).parent
 
 
 class Transport(ABC):
@@ -50,3 +37,36 @@ class PostgresTransport(Transport):
                 "select pg_terminate_backend(pid) from pg_stat_activity"
                 " where datname = current_database() and application_name like 'tocsin %'"
             )
+
+
+class KafkaTransport(Transport):
+    """A broker, and relays as processes."""
+
+    def __init__(self, spec: StreamSpec, broker: Broker | None = None) -> None:
+        super().__init__(spec)
+        self._broker = broker
+        self._relays: list[subprocess.Popen[bytes]] = []
+        self.spec.open().close()
+
+    @classmethod
+    def on_topics_of_its_own(cls, database_url: str, bootstrap: str, broker: Broker | None = None) -> KafkaTransport:
+        """With topics that no other test writes to."""
+        return cls(StreamSpec(database_url, bootstrap, topic_prefix=f"test-{uuid.uuid4().hex[:8]}."), broker)
+
+    def start_relay(self) -> subprocess.Popen[bytes]:
+        """One more relay; one of them leads."""
+        command = [sys.executable, str(HERE / "run_relay.py"), json.dumps(self.spec.as_json())]
+        self._relays.append(subprocess.Popen(command))
+        return self._relays[-1]
+
+    def break_down(self) -> None:
+        """Kill the broker and start it again."""
+        assert self._broker is not None, "this broker may not be killed"
+        self._broker.kill()
+        self._broker.start()
+
+    def close(self) -> None:
+        """End the relays."""
+        for relay in self._relays:
+            relay.kill()
+            relay.wait()

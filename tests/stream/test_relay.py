@@ -1,0 +1,104 @@
+"""The relay as processes that are killed, frozen and stopped."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from record_writer import RecordWriter
+from stream_contract import Seen, drain, until
+from transports import KafkaTransport
+
+from tocsin.eventlog.stream.port import EVENTS, Consumer
+from tocsin.eventlog.stream.relay import Deposed, RelayCursor
+from tocsin.eventlog.stream.tail import Tail
+
+MANY = 12_000
+
+
+@pytest.fixture
+def transport(record_url: str, kafka_bootstrap: str) -> Iterator[KafkaTransport]:
+    """A stream that nobody relays to yet."""
+    transport = KafkaTransport.on_topics_of_its_own(record_url, kafka_bootstrap)
+    yield transport
+    transport.close()
+
+
+@pytest.fixture
+def consumer(transport: KafkaTransport) -> Iterator[Consumer]:
+    """The only member of its group, from the beginning."""
+    stream = transport.spec.open()
+    consumer = stream.subscribe(EVENTS, "readers", lambda _: {})
+    yield consumer
+    consumer.close()
+    stream.close()
+
+
+def relayed(database_url: str) -> int:
+    """How far the relay has come."""
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("select position from record.relay_cursor").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_relays_killed_in_the_middle_lose_nothing_and_repeat_nothing_visibly(
+    transport: KafkaTransport, writer: RecordWriter, consumer: Consumer, record_url: str
+) -> None:
+    writer.append_many(MANY)
+    for _ in range(3):
+        before = relayed(record_url)
+        relay = transport.start_relay()
+        until(lambda before=before: relayed(record_url) > before)
+        relay.kill()
+    assert relayed(record_url) < MANY, "they were killed in the middle"
+    transport.start_relay()
+    seen = Seen()
+    drain(consumer, seen, MANY)
+    assert seen.positions == list(range(1, MANY + 1))
+
+
+def test_a_frozen_relay_is_succeeded_and_does_no_harm_when_it_wakes(
+    transport: KafkaTransport, writer: RecordWriter, consumer: Consumer, record_url: str
+) -> None:
+    writer.append_many(MANY)
+    frozen = transport.start_relay()
+    until(lambda: relayed(record_url) > 0)
+    frozen.send_signal(signal.SIGSTOP)
+    assert relayed(record_url) < MANY, "it was frozen in the middle"
+    successor = transport.start_relay()
+    seen = Seen()
+    drain(consumer, seen, MANY)
+    frozen.send_signal(signal.SIGCONT)
+    last = writer.append_many(200)[-1]
+    drain(consumer, seen, last)
+    successor.kill()
+    last = writer.append_many(200)[-1]
+    drain(consumer, seen, last)
+    assert seen.positions == list(range(1, last + 1))
+
+
+def test_a_relay_told_to_stop_lets_the_next_one_lead(
+    transport: KafkaTransport, writer: RecordWriter, record_url: str
+) -> None:
+    first = transport.start_relay()
+    writer.append_many(10)
+    until(lambda: relayed(record_url) == 10)
+    first.terminate()
+    assert first.wait(timeout=10) == 0
+    transport.start_relay()
+    writer.append_many(10)
+    until(lambda: relayed(record_url) == 20)
+
+
+def test_a_new_term_ends_the_former_leaders_right_to_move_the_cursor(writer: RecordWriter, record_url: str) -> None:
+    writer.append_many(2)
+    tail = Tail(record_url)
+    former, present = RelayCursor(tail), RelayCursor(tail)
+    with pytest.raises(Deposed):
+        former.move(1)
+    present.move(1)
+    assert relayed(record_url) == 1
+    tail.close()
