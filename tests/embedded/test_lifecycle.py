@@ -6,12 +6,14 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
+from tocsin.eventlog.embedded_account import owner_of
 from tocsin.eventlog.embedded_errors import (
     ClusterMissing,
     IncompatibleCluster,
@@ -87,12 +89,14 @@ def test_a_lock_file_that_names_some_other_live_program_does_not_keep_the_server
     with EmbeddedPostgres(stopped):
         lock_file = stopped / "server" / "pgdata" / "postmaster.pid"
         lines = lock_file.read_text().splitlines(keepends=True)
-    owner = lock_file.parent.stat()
-    lock_file.write_text("".join([f"{os.getpid()}\n", *lines[1:]]))
-    os.chown(lock_file, owner.st_uid, owner.st_gid)
-    lock_file.chmod(0o600)
-    with EmbeddedPostgres(stopped) as info:
-        assert recall(info) == ["kept"]
+    account = owner_of(lock_file.parent)
+    # PostgreSQL itself sees through a process of another account, and through its own parent.
+    with subprocess.Popen(["sleep", "600"], **account.process_options()) as stranger:
+        lock_file.write_text("".join([f"{stranger.pid}\n", *lines[1:]]))
+        os.chown(lock_file, account.uid, account.gid)
+        with EmbeddedPostgres(stopped) as info:
+            assert recall(info) == ["kept"]
+        stranger.kill()
 
 
 def test_the_server_moves_when_its_port_was_taken_meanwhile(stopped: Path) -> None:
