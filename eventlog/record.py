@@ -15,9 +15,10 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from tocsin.domain.entry import Entry
+from tocsin.eventlog import database
 from tocsin.eventlog.codec import Codec, subjects_of
 from tocsin.eventlog.group import GroupCommit
-from tocsin.eventlog.keyring import KeyRing
+from tocsin.eventlog.keyring import KeyRing, WritingKeys
 from tocsin.eventlog.persistence import EntryMapper, Factory
 from tocsin.eventlog.recorder import Recorder
 from tocsin.eventlog.stored import StoredEvent
@@ -60,8 +61,19 @@ class Record:
         self._group = GroupCommit(self.recorder)
 
     @classmethod
-    def open(cls, database_url: str, master_key_file: Path, *, readers: int = 8) -> Record:
-        """Open the record in a migrated database. ``readers``: the most sessions that read at the same time."""
+    def open(
+        cls,
+        database_url: str,
+        master_key_file: Path,
+        *,
+        readers: int = 8,
+        write_timeout: float = database.WRITE_TIMEOUT,
+    ) -> Record:
+        """Open the record in a migrated database.
+
+        ``readers``: the most sessions that read at the same time. ``write_timeout``: seconds after which a writer that
+        stands still with the record locked is ended; the same in every process that writes.
+        """
         factory = InfrastructureFactory.construct(
             {
                 "PERSISTENCE_MODULE": "tocsin.eventlog.persistence:Factory",
@@ -70,6 +82,7 @@ class Record:
                 "TOCSIN_DATABASE_URL": database_url,
                 "TOCSIN_MASTER_KEY_FILE": str(master_key_file),
                 "TOCSIN_READERS": str(readers),
+                "TOCSIN_WRITE_TIMEOUT": str(write_timeout),
             }
         )
         assert isinstance(factory, Factory)
@@ -84,9 +97,9 @@ class Record:
         """Sessions for reading, autocommit, under the restricted role."""
         return self._factory.readers
 
-    def load(self, stream_id: UUID, upto: int | None = None) -> list[Entry]:
-        """A stream's entries in order, up to version ``upto`` where given; empty if there is no such stream."""
-        return self.codec.decode(self.recorder.select_events(stream_id, lte=upto))
+    def load(self, stream_id: UUID, upto: int | None = None, after: int = 0) -> list[Entry]:
+        """A stream's entries of versions ``(after, upto]`` in order; empty if there is no such stream."""
+        return self.codec.decode(self.recorder.select_events(stream_id, gt=after, lte=upto))
 
     def load_as_of(self, stream_id: UUID, position: int) -> list[Entry]:
         """A stream's entries as the record stood at ``position``."""
@@ -110,32 +123,62 @@ class Record:
         Raises VersionConflict, ClaimRefused or Repeated where refused, with nothing kept; OperationalError where the
         database is away and nothing may be assumed.
         """
-        for attempt in range(_KEY_ATTEMPTS):
-            events, keys = self.codec.encode(entries)
-            outcome = self._group.append(Unit(events, claims, keys, secrets, command))
+        for _ in range(_KEY_ATTEMPTS):
+            outcome = self._group.append(self._unit(entries, claims, secrets, command))
             if isinstance(outcome, Appended):
                 return outcome
-            # A data key made by somebody else meanwhile is no conflict of the command's: take theirs.
-            if not isinstance(outcome, KeyConflict) or attempt == _KEY_ATTEMPTS - 1:
+            if not isinstance(outcome, KeyConflict):
                 raise outcome
-        raise AssertionError
+            # Keys made or destroyed by somebody else meanwhile are no conflict of the command's: take those of now.
+            self.keyring.forget()
+        raise outcome
 
     def append_many(self, units: Iterable[tuple[Sequence[Entry], Sequence[Claim]]]) -> list[Appended | Refused]:
         """Append several commands' entries in one transaction of their own; refused ones come back as refusals.
 
-        For bulk work, where a thousand small appends would wait for a thousand flushes.
+        For bulk work, where a thousand small appends would wait for a thousand flushes. Raises OperationalError as
+        ``append`` does, for all of them.
         """
         prepared = list(units)
-        events, keys = self.codec.encode([entry for entries, _ in prepared for entry in entries])
-        return self.recorder.append(_split(prepared, events, keys))
+        outcomes = self.recorder.append(self._units(prepared))
+        for _ in range(_KEY_ATTEMPTS):
+            again = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, KeyConflict)]
+            if not again:
+                break
+            self.keyring.forget()
+            later = self.recorder.append(self._units([prepared[number] for number in again]))
+            for number, outcome in zip(again, later, strict=True):
+                outcomes[number] = outcome
+        return outcomes
 
     def append_with(self, connection: Connection[Any], entries: Sequence[Entry]) -> Appended:
-        """Append within the caller's session or transaction. Raises as ``append``; there is no group to wait for."""
+        """Append within the caller's session or transaction, with no group to wait for.
+
+        The record stays locked until that transaction ends, for which it has ``database.WRITE_TIMEOUT`` seconds. Raises
+        VersionConflict where refused; the transaction goes on. Raises psycopg.Error where the session fails.
+        """
+        for _ in range(_KEY_ATTEMPTS):
+            outcome = self.recorder.append_with(connection, [self._unit(entries)])[0]
+            if isinstance(outcome, Appended):
+                return outcome
+            if not isinstance(outcome, KeyConflict):
+                raise outcome
+            self.keyring.forget()
+        raise outcome
+
+    def _unit(
+        self,
+        entries: Sequence[Entry],
+        claims: Sequence[Claim] = (),
+        secrets: Sequence[Secret] = (),
+        command: CommandRecord | None = None,
+    ) -> Unit:
         events, keys = self.codec.encode(entries)
-        outcome = self.recorder.append_with(connection, [Unit(events, keys=keys)])[0]
-        if isinstance(outcome, Refused):
-            raise outcome
-        return outcome
+        return Unit(events, claims, keys.made, secrets, command, keys.erasures)
+
+    def _units(self, prepared: Sequence[tuple[Sequence[Entry], Sequence[Claim]]]) -> list[Unit]:
+        events, keys = self.codec.encode([entry for entries, _ in prepared for entry in entries])
+        return _split(prepared, events, keys)
 
     def read(self, after: int, limit: int, *, types: Sequence[str] = ()) -> Sequence[StoredEvent]:
         """At most ``limit`` stored events above position ``after``, in order."""
@@ -171,6 +214,15 @@ class Record:
             ).fetchone()
         return Answered(*row) if row else None
 
+    def apps_of(self, stream_ids: Collection[UUID]) -> Mapping[UUID, UUID]:
+        """The app each of these streams belongs to; one that does not exist is not in the answer."""
+        with self.sessions.connection() as connection:
+            rows = connection.execute(
+                "select stream_id, app_id from record.events where stream_id = any(%s) and stream_version = 1",
+                (list(stream_ids),),
+            ).fetchall()
+        return dict(rows)
+
     def owners(self, app_id: UUID, kind: str, digests: Collection[bytes]) -> Mapping[bytes, UUID]:
         """Who holds each of these claims; one that nobody holds is not in the answer."""
         with self.sessions.connection() as connection:
@@ -186,14 +238,14 @@ class Record:
 
 
 def _split(
-    prepared: Sequence[tuple[Sequence[Entry], Sequence[Claim]]], events: Sequence[StoredEvent], keys: Sequence[Any]
+    prepared: Sequence[tuple[Sequence[Entry], Sequence[Claim]]], events: Sequence[StoredEvent], keys: WritingKeys
 ) -> list[Unit]:
-    """Units again, each with the data keys of the subjects it is the first to name."""
-    waiting = {key.subject: key for key in keys}
+    """Units again, each with every new key it needs: of two that name one person either may be refused."""
+    made = {key.subject: key for key in keys.made}
     units, start = [], 0
     for entries, claims in prepared:
         own = events[start : start + len(entries)]
         start += len(entries)
-        named = [waiting.pop(subject) for subject in subjects_of(own) if subject in waiting] if waiting else []
-        units.append(Unit(own, claims, named))
+        needed = [made[subject] for subject in subjects_of(own) if subject in made] if made else []
+        units.append(Unit(own, claims, needed, erasures=keys.erasures))
     return units

@@ -1,0 +1,32 @@
+"""Data subjects: whose key a personal value is sealed under, and the digests by which it can be found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from tocsin.domain.identity import user_stream_id
+from tocsin.domain.personal import Personal
+
+Digest = Callable[[str, str], bytes]
+"""(purpose, value) → keyed digest."""
+
+USER = "user"
+ALIAS = "alias"
+TOKEN = "token"  # noqa: S105
+EXTERNAL_ID = "external-id"
+
+
+def user_id(digest: Digest, app_id: UUID, name: str) -> UUID:
+    """The data subject that ``name`` is in this app, which is also the id of the user's stream."""
+    return user_stream_id(app_id, digest(USER, name))
+
+
+def user(digest: Digest, app_id: UUID, name: str) -> Personal:
+    """A user's name, sealed under that user's own key wherever it stands."""
+    return Personal(user_id(digest, app_id, name), name)
+
+
+def token_digest(digest: Digest, provider: str, token: str) -> bytes:
+    """Finds the device a token belongs to. The same string at two providers is two tokens."""
+    return digest(TOKEN, f"{provider}:{token}")

@@ -1,0 +1,131 @@
+"""Secrets that callers prove they have: made here, kept in the vault only as far as checking them needs."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from typing import TypeVar
+from uuid import UUID
+
+import argon2
+
+from tocsin.commands.engine import Engine
+from tocsin.eventlog.unit import Secret
+
+HASHED = ("bearer", "client", "app-secret", "api-token", "session")
+"""Kinds whose secret is random and long: a plain SHA-256 is kept, which nobody can turn round."""
+
+KEPT = ("hmac", "webhook")
+"""Kinds whose secret itself is needed to check a signature: it is kept, sealed."""
+
+PASSWORDS = ("password",)
+"""Kinds whose secret a person chose: argon2id is kept (RFC 9106)."""
+
+REMEMBERED_SECONDS = 60
+REMEMBERED = 10_000
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_hasher = argon2.PasswordHasher()
+
+
+def random_secret() -> str:
+    """256 random bits as 43 characters that need no escaping in a header or a URL."""
+    return secrets.token_urlsafe(32)
+
+
+def bearer_token(credential_id: UUID, secret: str) -> str:
+    """The token a caller of the native API sends: it names its credential, so that no table of tokens is needed."""
+    return f"tcn_{credential_id.hex}_{secret}"
+
+
+def credential_of(token: str) -> UUID | None:
+    """The credential a bearer token names, None where it is not one of ours."""
+    prefix, _, rest = token.partition("_")
+    identifier, _, secret = rest.partition("_")
+    if prefix != "tcn" or not secret or len(identifier) != 32:
+        return None
+    try:
+        return UUID(hex=identifier)
+    except ValueError:
+        return None
+
+
+def sealed(engine: Engine, secret_id: UUID, app_id: UUID, kind: str, secret: str) -> Secret:
+    """A secret in the form its kind is kept in, for the append that tells of it."""
+    return engine.record.vault.seal(secret_id, app_id, kind, _kept_form(kind, secret))
+
+
+def _kept_form(kind: str, secret: str) -> bytes:
+    if kind in PASSWORDS:
+        return _hasher.hash(secret).encode()
+    if kind in HASHED:
+        return hashlib.sha256(secret.encode()).digest()
+    return secret.encode()
+
+
+class SecretChecks:
+    """Checks what callers present. A right password is remembered for a minute, as checking it takes 100 ms of CPU.
+
+    What is remembered is an HMAC under a key of this process; ``forget`` drops a secret that was changed or revoked.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._key = secrets.token_bytes(32)
+        self._lock = threading.Lock()
+        self._stored: OrderedDict[UUID, tuple[float, bytes]] = OrderedDict()
+        self._right: OrderedDict[bytes, float] = OrderedDict()
+
+    def matches(self, kind: str, secret_id: UUID, presented: str) -> bool:
+        """Whether ``presented`` is the secret. A secret that is no longer in the vault matches nothing."""
+        stored = self.stored(secret_id)
+        if stored is None:
+            return False
+        if kind in PASSWORDS:
+            return self._matches_password(secret_id, stored, presented)
+        return hmac.compare_digest(stored, _kept_form(kind, presented))
+
+    def stored(self, secret_id: UUID) -> bytes | None:
+        """The kept form, as for checking a signature; None where there is none."""
+        with self._lock:
+            found = self._stored.get(secret_id)
+        if found is not None and found[0] > time.monotonic():
+            return found[1]
+        try:
+            stored = self._engine.record.vault.open(secret_id)
+        except KeyError:
+            return None
+        with self._lock:
+            _remember(self._stored, secret_id, (time.monotonic() + REMEMBERED_SECONDS, stored))
+        return stored
+
+    def forget(self, secret_id: UUID) -> None:
+        """Drop what is remembered of a secret."""
+        with self._lock:
+            self._stored.pop(secret_id, None)
+            self._right.clear()
+
+    def _matches_password(self, secret_id: UUID, stored: bytes, presented: str) -> bool:
+        known = hmac.digest(self._key, secret_id.bytes + stored + presented.encode(), "sha256")
+        with self._lock:
+            if self._right.get(known, 0) > time.monotonic():
+                return True
+        try:
+            _hasher.verify(stored.decode(), presented)
+        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+            return False
+        with self._lock:
+            _remember(self._right, known, time.monotonic() + REMEMBERED_SECONDS)
+        return True
+
+
+def _remember(table: OrderedDict[K, V], key: K, value: V) -> None:
+    table[key] = value
+    while len(table) > REMEMBERED:
+        table.popitem(last=False)

@@ -1,0 +1,151 @@
+"""Commands on sends: request, approve, reject, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from msgspec.structs import replace
+
+from tocsin.commands.apps import load_enabled
+from tocsin.commands.context import Context
+from tocsin.commands.engine import Decision, Done, Engine, Loaded
+from tocsin.commands.notifications import load_notification
+from tocsin.domain import send
+from tocsin.domain.app import App
+from tocsin.domain.errors import Conflict, Invalid, NotFound
+from tocsin.domain.message import Message
+from tocsin.domain.notification import Notification
+from tocsin.domain.payloads import check_payload
+from tocsin.domain.platforms import provider_for
+from tocsin.domain.send import ApproveSend, CancelSend, RejectSend, RequestSend, Send
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """A send as it stands after the command."""
+
+    send_id: UUID
+    app_id: UUID
+    send: Send
+
+
+def request_send(
+    engine: Engine, context: Context, app_id: UUID, request: RequestSend, send_id: UUID | None = None
+) -> Done[SendResult]:
+    """Request a push. Without a message of its own it says what its notification or follow-up says.
+
+    Raises NotFound for an app, notification, follow-up or device that is not this app's; Conflict for a disabled app
+    or a withdrawn notification; Invalid for one that has expired, an audience or a message that cannot be;
+    PayloadTooLarge where a provider the audience can reach would refuse it.
+    """
+    chosen = send_id or uuid4()
+
+    def decide() -> Decision[SendResult]:
+        app = load_enabled(engine, app_id)
+        complete = _with_subject(engine, app_id, request)
+        _check_devices(engine, app_id, complete.audience.devices)
+        loaded = engine.load(chosen, send)
+        facts, state = loaded.decide(complete)
+        for provider in _providers(app, complete.audience.platforms):
+            check_payload(provider, complete.message)
+        assert state is not None
+        return Decision(SendResult(chosen, app_id, state), [loaded.change(app_id, facts)])
+
+    return engine.carry_out(context, decide)
+
+
+def approve_send(
+    engine: Engine, context: Context, app_id: UUID, send_id: UUID, note: str | None = None
+) -> Done[SendResult]:
+    """Let a send that waits for approval go. Raises NotFound, Conflict."""
+    return _change(engine, context, app_id, send_id, ApproveSend(now=engine.clock(), note=note))
+
+
+def reject_send(
+    engine: Engine, context: Context, app_id: UUID, send_id: UUID, note: str | None = None
+) -> Done[SendResult]:
+    """Refuse a send that waits for approval. Raises NotFound, Conflict."""
+    return _change(engine, context, app_id, send_id, RejectSend(note=note))
+
+
+def cancel_send(
+    engine: Engine, context: Context, app_id: UUID, send_id: UUID, reason: str | None = None
+) -> Done[SendResult]:
+    """Stop a send: devices that nobody has claimed are not sent to. Raises NotFound, Conflict once it has ended."""
+    return _change(engine, context, app_id, send_id, CancelSend(reason=reason))
+
+
+def load_send(engine: Engine, app_id: UUID, send_id: UUID) -> Loaded[Send]:
+    """A send of this app. Raises NotFound."""
+    loaded = engine.load(send_id, send)
+    if loaded.state is None or loaded.entries[0].app_id != app_id:
+        raise NotFound("there is no such send", send=str(send_id))
+    return loaded
+
+
+def _change(engine: Engine, context: Context, app_id: UUID, send_id: UUID, command: Any) -> Done[SendResult]:
+    def decide() -> Decision[SendResult]:
+        loaded = load_send(engine, app_id, send_id)
+        facts, state = loaded.decide(command)
+        assert state is not None
+        return Decision(SendResult(send_id, app_id, state), [loaded.change(app_id, facts)])
+
+    return engine.carry_out(context, decide)
+
+
+def _with_subject(engine: Engine, app_id: UUID, request: RequestSend) -> RequestSend:
+    subject = request.subject
+    if subject.notification_id is None:
+        return request
+    notification = load_notification(engine, app_id, subject.notification_id).state
+    assert notification is not None
+    _check_in_force(engine, notification)
+    message = request.message
+    if message == Message():
+        message = _message_of(notification, subject.followup_id)
+    elif subject.followup_id is not None:
+        _message_of(notification, subject.followup_id)
+    return replace(request, message=message, expires_at=request.expires_at or notification.expires_at)
+
+
+def _check_in_force(engine: Engine, notification: Notification) -> None:
+    if notification.withdrawn:
+        raise Conflict("this notification was withdrawn: it can no longer be pushed")
+    if notification.expires_at is not None and notification.expires_at <= engine.clock():
+        raise Invalid(
+            "this notification has expired: give it a later expires_at, or push a new one", field="notification_id"
+        )
+
+
+def _message_of(notification: Notification, followup_id: int | None) -> Message:
+    body = notification.body
+    if followup_id is not None:
+        followup = notification.followups.get(followup_id)
+        if followup is None:
+            raise NotFound("there is no such follow-up", followup=followup_id)
+        body = followup.body
+    return Message(title=notification.title, body=body, url=notification.url, data=dict(notification.data))
+
+
+def _check_devices(engine: Engine, app_id: UUID, devices: Sequence[UUID]) -> None:
+    if not devices:
+        return
+    apps = engine.record.apps_of(devices)
+    unknown = [str(device) for device in devices if apps.get(device) != app_id]
+    if unknown:
+        raise NotFound(
+            f"{len(unknown)} of the devices named are not devices of this app",
+            field="audience.devices",
+            devices=unknown[:10],
+        )
+
+
+def _providers(app: App, platforms: Collection[str]) -> set[str]:
+    """The providers that can come into question: those configured, narrowed to the platforms asked for."""
+    configured = {provider for provider, _ in app.providers}
+    if not platforms:
+        return configured
+    return configured & {provider for platform in platforms if (provider := provider_for(platform))}

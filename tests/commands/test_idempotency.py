@@ -1,0 +1,77 @@
+"""The idempotency key: the same request is carried out once, whoever repeats it and when."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+
+from tocsin.commands.context import Context, Once
+from tocsin.commands.devices import Registration, register_device
+from tocsin.commands.engine import AlreadyDone, Engine, KeyReused
+from tocsin.commands.imports import BATCH, import_devices
+
+SCOPE = uuid4()
+
+
+def once(context: Context, key: str, request: bytes = b"r") -> Context:
+    return replace(context, once=Once(SCOPE, key, request, lambda result: str(result.device_id).encode()))
+
+
+def test_the_same_key_and_request_get_the_first_answer(engine: Engine, context: Context, app_id: UUID) -> None:
+    registration = Registration(platform="ios", token="c3" * 32)
+    first = register_device(engine, once(context, "k"), app_id, registration)
+    with pytest.raises(AlreadyDone) as repeated:
+        register_device(engine, once(context, "k"), app_id, registration)
+    assert repeated.value.answer == str(first.result.device_id).encode()
+    assert repeated.value.position >= first.position
+
+
+def test_the_same_key_with_another_request_is_refused(engine: Engine, context: Context, app_id: UUID) -> None:
+    register_device(engine, once(context, "k"), app_id, Registration(platform="android", token="t1"))
+    position = engine.record.head().position
+    with pytest.raises(KeyReused):
+        register_device(engine, once(context, "k", b"other"), app_id, Registration(platform="android", token="t2"))
+    assert engine.record.head().position == position
+
+
+def test_racing_repetitions_are_carried_out_once(engine: Engine, context: Context, app_id: UUID) -> None:
+    answers: list[bytes] = []
+
+    def register() -> None:
+        registration = Registration(platform="web")
+        try:
+            done = register_device(engine, replace(once(context, "race"), command_id=uuid4()), app_id, registration)
+            answers.append(str(done.result.device_id).encode())
+        except AlreadyDone as repeated:
+            answers.append(repeated.answer)
+
+    threads = [threading.Thread(target=register) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 8
+    assert len(set(answers)) == 1
+
+
+def test_an_import_that_was_cut_off_goes_on_where_it_was(engine: Engine, context: Context, app_id: UUID) -> None:
+    lines = [b'{"platform":"android","token":"token-%d"}' % number for number in range(BATCH + 300)]
+    lines[7] = b'{"platform":"android","tokn":"x"}'
+    first = next(import_devices(engine, context, app_id, lines, SCOPE, "file"))
+    position = engine.record.head().position
+    both = list(import_devices(engine, context, app_id, lines, SCOPE, "file"))
+    assert both[0][0] == first[0]
+    answers = [answer for batch, _ in both for answer in batch]
+    assert [answer.line for answer in answers] == list(range(1, len(lines) + 1))
+    assert [answer.line for answer in answers if answer.status == "refused"] == [8]
+    assert answers[7].code == "invalid"
+    assert engine.record.head().position == position + 300
+
+
+def test_an_import_whose_lines_changed_under_its_key_is_refused(engine: Engine, context: Context, app_id: UUID) -> None:
+    list(import_devices(engine, context, app_id, [b'{"platform":"web"}'], SCOPE, "file"))
+    with pytest.raises(KeyReused):
+        list(import_devices(engine, context, app_id, [b'{"platform":"sms"}'], SCOPE, "file"))
