@@ -54,12 +54,16 @@ class ChunkPlanned(Fact, frozen=True, kw_only=True):
 
 
 class ChunkDue(Fact, frozen=True, kw_only=True):
-    """Work for the delivery workers of ``provider`` and ``lane``. ``cause``: planned, retry, released, abandoned."""
+    """Work for the delivery workers of ``provider`` and ``lane``. ``cause``: planned, retry, released, abandoned.
+
+    ``at``: when this was found; whatever waits until a later time has not been announced by it.
+    """
 
     send_id: UUID
     provider: str
     lane: str
     cause: str
+    at: datetime | None = None
 
 
 class AttemptStarted(Fact, frozen=True, kw_only=True):
@@ -72,6 +76,8 @@ class AttemptStarted(Fact, frozen=True, kw_only=True):
 
 
 class OutcomesRecorded(Fact, frozen=True, kw_only=True):
+    """``attempt`` 0: devices nobody had claimed, settled without a provider (cancelled, expired, suppressed)."""
+
     attempt: int
     outcomes: tuple[Outcome, ...]
 
@@ -113,7 +119,11 @@ class AttemptAbandoned(Fact, frozen=True, kw_only=True):
 
 
 class OutcomeArrivedLate(Fact, frozen=True, kw_only=True):
-    """Answers to an abandoned attempt. A ``delivered`` settles a device that is pending or ``unknown``."""
+    """Answers to an attempt that was abandoned or recorded ``unknown``.
+
+    ``delivered`` stands against whatever was recorded since: the provider has the message. Any other answer settles
+    a device that is pending or ``unknown``, if the attempt is the last that claimed it.
+    """
 
     attempt: int
     outcomes: tuple[Outcome, ...]

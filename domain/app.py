@@ -1,0 +1,373 @@
+"""What may be done with an app: its providers, credentials, tags, webhooks and templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar, assert_never
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from tocsin.domain.app_commands import (
+    AppCommand,
+    ConfigureProvider,
+    CreateApp,
+    CreateTag,
+    CreateWebhook,
+    DeleteTag,
+    DeleteTemplate,
+    DeleteWebhook,
+    DisableApp,
+    EnableApp,
+    IssueCredential,
+    RemoveProvider,
+    RevokeCredential,
+    SaveTemplate,
+    UpdateApp,
+    UpdateTag,
+    UpdateWebhook,
+)
+from tocsin.domain.entry import Fact
+from tocsin.domain.errors import Conflict, Invalid, NotFound
+from tocsin.domain.events.app import (
+    AppCreated,
+    AppDisabled,
+    AppEnabled,
+    AppUpdated,
+    CredentialIssued,
+    CredentialRevoked,
+    ProviderConfigured,
+    ProviderRemoved,
+    TagCreated,
+    TagDeleted,
+    TagUpdated,
+    TemplateDeleted,
+    TemplateSaved,
+    WebhookCreated,
+    WebhookDeleted,
+    WebhookUpdated,
+)
+from tocsin.domain.message import check_message
+from tocsin.domain.platforms import PROVIDERS
+from tocsin.domain.rules import OutOfPlace, json_object, one_of, optional_text, same_json, text, web_address
+from tocsin.domain.tags import tag_name
+
+__all__ = [
+    "ROLES",
+    "App",
+    "AppCommand",
+    "ConfigureProvider",
+    "CreateApp",
+    "CreateTag",
+    "CreateWebhook",
+    "DeleteTag",
+    "DeleteTemplate",
+    "DeleteWebhook",
+    "DisableApp",
+    "EnableApp",
+    "IssueCredential",
+    "RemoveProvider",
+    "RevokeCredential",
+    "SaveTemplate",
+    "UpdateApp",
+    "UpdateTag",
+    "UpdateWebhook",
+    "decide",
+    "evolve",
+    "fold",
+]
+
+ROLES = ("admin", "registrar", "sender", "auditor", "operator")
+
+MAX_NAME = 255
+MAX_TEXT = 1000
+MAX_SETTINGS = 16_384
+MAX_CONFIGURATION = 16_384
+"""Bytes of JSON."""
+
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True):
+    """``providers``: by provider and profile. ``revoked``: the credentials that no longer open anything.
+    ``tags``: the descriptions of the tags that were created by name."""
+
+    name: str
+    hosts: tuple[str, ...] = ()
+    settings: dict[str, Any] = {}
+    disabled: bool = False
+    providers: dict[tuple[str, str], ProviderConfigured] = {}
+    credentials: dict[UUID, CredentialIssued] = {}
+    revoked: frozenset[UUID] = frozenset()
+    tags: dict[str, str] = {}
+    webhooks: dict[UUID, WebhookCreated] = {}
+    templates: dict[UUID, TemplateSaved] = {}
+
+
+def decide(state: App | None, command: AppCommand) -> list[Fact]:
+    """The facts ``command`` brings about, none where everything is so already.
+
+    A disabled app takes nothing but ``EnableApp``. Errors: Invalid with ``field``, Conflict, NotFound.
+    """
+    if isinstance(command, CreateApp):
+        return _create(state, command)
+    if state is None:
+        raise NotFound("there is no such app")
+    if isinstance(command, EnableApp):
+        return [AppEnabled()] if state.disabled else []
+    if isinstance(command, DisableApp):
+        optional_text(command.reason, "reason", MAX_TEXT)
+        return [] if state.disabled else [AppDisabled(reason=command.reason)]
+    if state.disabled:
+        raise Conflict("this app is disabled: enable it first")
+    match command:
+        case UpdateApp():
+            return _update(state, command)
+        case ConfigureProvider():
+            return _configure_provider(state, command)
+        case RemoveProvider(provider=provider, profile=profile):
+            _known(state.providers, (provider, profile), "provider configuration")
+            return [ProviderRemoved(provider=provider, profile=profile)]
+        case IssueCredential():
+            return _issue_credential(state, command)
+        case RevokeCredential():
+            return _revoke_credential(state, command)
+        case CreateTag():
+            return _create_tag(state, command)
+        case UpdateTag():
+            return _update_tag(state, command)
+        case DeleteTag(tag=tag):
+            _known(state.tags, tag_name(tag), "tag")
+            return [TagDeleted(tag=tag_name(tag))]
+        case CreateWebhook():
+            return _create_webhook(state, command)
+        case UpdateWebhook():
+            return _update_webhook(state, command)
+        case DeleteWebhook(webhook_id=webhook_id):
+            _known(state.webhooks, webhook_id, "webhook")
+            return [WebhookDeleted(webhook_id=webhook_id)]
+        case SaveTemplate():
+            return _save_template(state, command)
+        case DeleteTemplate(template_id=template_id):
+            _known(state.templates, template_id, "template")
+            return [TemplateDeleted(template_id=template_id)]
+        case _:
+            assert_never(command)
+
+
+def _known(things: dict[Key, Value], key: Key, what: str) -> Value:
+    if key not in things:
+        raise NotFound(f"this app has no such {what}")
+    return things[key]
+
+
+def _create(state: App | None, command: CreateApp) -> list[Fact]:
+    if state is not None:
+        raise Conflict("this app exists already")
+    text(command.name, "name", MAX_NAME)
+    json_object(command.settings, "settings", MAX_SETTINGS)
+    return [AppCreated(name=command.name, hosts=_hosts(command.hosts), settings=command.settings)]
+
+
+def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    lowered = tuple(host.lower() for host in hosts)
+    for host in lowered:
+        if not _HOST.fullmatch(host):
+            raise Invalid("a host is a name such as alerts.example.org, without scheme and port", field="hosts")
+    return tuple(dict.fromkeys(lowered))
+
+
+def _update(state: App, command: UpdateApp) -> list[Fact]:
+    changes: dict[str, Any] = {}
+    if command.name is not UNSET:
+        changes["name"] = text(command.name, "name", MAX_NAME)
+    if command.hosts is not UNSET:
+        changes["hosts"] = _hosts(command.hosts)
+    if command.settings is not UNSET:
+        json_object(command.settings, "settings", MAX_SETTINGS)
+        changes["settings"] = command.settings
+    changed = {name: value for name, value in changes.items() if not same_json(value, getattr(state, name))}
+    return [AppUpdated(**changed)] if changed else []
+
+
+def _configure_provider(state: App, command: ConfigureProvider) -> list[Fact]:
+    one_of(command.provider, "provider", PROVIDERS)
+    text(command.profile, "profile", 64)
+    text(command.fingerprint, "fingerprint", MAX_NAME)
+    json_object(command.configuration, "configuration", MAX_CONFIGURATION)
+    before = state.providers.get((command.provider, command.profile))
+    if (
+        before is not None
+        and before.fingerprint == command.fingerprint
+        and same_json(before.configuration, command.configuration)
+    ):
+        return []
+    configured = ProviderConfigured(
+        provider=command.provider,
+        profile=command.profile,
+        configuration=command.configuration,
+        secret_id=command.secret_id,
+        fingerprint=command.fingerprint,
+    )
+    return [configured]
+
+
+def _issue_credential(state: App, command: IssueCredential) -> list[Fact]:
+    if command.credential_id in state.credentials:
+        raise Conflict("this credential was issued already")
+    for field in ("kind", "dialect", "name"):
+        text(getattr(command, field), field, MAX_NAME)
+    for field in ("scope", "public_id"):
+        optional_text(getattr(command, field), field, MAX_TEXT)
+    for role in command.roles:
+        one_of(role, "roles", ROLES)
+    issued = CredentialIssued(
+        credential_id=command.credential_id,
+        kind=command.kind,
+        dialect=command.dialect,
+        name=command.name,
+        roles=tuple(dict.fromkeys(command.roles)),
+        scope=command.scope,
+        public_id=command.public_id,
+        secret_id=command.secret_id,
+    )
+    return [issued]
+
+
+def _revoke_credential(state: App, command: RevokeCredential) -> list[Fact]:
+    _known(state.credentials, command.credential_id, "credential")
+    optional_text(command.reason, "reason", MAX_TEXT)
+    if command.credential_id in state.revoked:
+        return []
+    return [CredentialRevoked(credential_id=command.credential_id, reason=command.reason)]
+
+
+def _create_tag(state: App, command: CreateTag) -> list[Fact]:
+    tag = tag_name(command.tag)
+    if tag in state.tags:
+        raise Conflict("this app has a tag of that name", tag=tag)
+    return [TagCreated(tag=tag, description=_description(command.description))]
+
+
+def _update_tag(state: App, command: UpdateTag) -> list[Fact]:
+    tag = tag_name(command.tag)
+    description = _description(command.description)
+    return [] if _known(state.tags, tag, "tag") == description else [TagUpdated(tag=tag, description=description)]
+
+
+def _description(description: str) -> str:
+    return text(description, "description", MAX_TEXT) if description else description
+
+
+def _create_webhook(state: App, command: CreateWebhook) -> list[Fact]:
+    if command.webhook_id in state.webhooks:
+        raise Conflict("this webhook exists already")
+    name = text(command.name, "name", MAX_NAME)
+    if any(other.name == name for other in state.webhooks.values()):
+        raise Conflict("this app has a webhook of that name")
+    created = WebhookCreated(
+        webhook_id=command.webhook_id,
+        name=name,
+        url=_hook_url(command.url),
+        events=_hook_events(command.events),
+        secret_id=command.secret_id,
+    )
+    return [created]
+
+
+def _update_webhook(state: App, command: UpdateWebhook) -> list[Fact]:
+    before = _known(state.webhooks, command.webhook_id, "webhook")
+    changes: dict[str, Any] = {}
+    if command.url is not UNSET:
+        changes["url"] = _hook_url(command.url)
+    if command.events is not UNSET:
+        changes["events"] = _hook_events(command.events)
+    if command.secret_id is not UNSET:
+        changes["secret_id"] = command.secret_id
+    changed = {name: value for name, value in changes.items() if value != getattr(before, name)}
+    return [WebhookUpdated(webhook_id=command.webhook_id, **changed)] if changed else []
+
+
+def _hook_url(url: str) -> str:
+    return web_address(url, "url", ("http", "https"))
+
+
+def _hook_events(events: tuple[str, ...]) -> tuple[str, ...]:
+    if not events:
+        raise Invalid("a webhook names at least one event", field="events")
+    return tuple(dict.fromkeys(text(event, "events", MAX_NAME) for event in events))
+
+
+def _save_template(state: App, command: SaveTemplate) -> list[Fact]:
+    name = text(command.name, "name", MAX_NAME)
+    check_message(command.message)
+    if any(other.name == name for key, other in state.templates.items() if key != command.template_id):
+        raise Conflict("this app has a template of that name")
+    saved = TemplateSaved(template_id=command.template_id, name=name, message=command.message)
+    return [] if state.templates.get(command.template_id) == saved else [saved]
+
+
+def fold(facts: Iterable[Fact], state: App | None = None) -> App | None:
+    """The state after ``facts``, from ``state`` or from nothing."""
+    for fact in facts:
+        state = evolve(state, fact)
+    return state
+
+
+def evolve(state: App | None, fact: Fact) -> App:
+    """The state after ``fact``. Errors: OutOfPlace for a fact that cannot begin an app, or of another stream."""
+    if state is None:
+        if isinstance(fact, AppCreated):
+            return App(name=fact.name, hosts=fact.hosts, settings=fact.settings)
+        raise OutOfPlace("app", fact)
+    match fact:
+        case AppUpdated():
+            return replace(state, **_set(fact, "name", "hosts", "settings"))
+        case AppDisabled():
+            return replace(state, disabled=True)
+        case AppEnabled():
+            return replace(state, disabled=False)
+        case ProviderConfigured(provider=provider, profile=profile):
+            return replace(state, providers={**state.providers, (provider, profile): fact})
+        case ProviderRemoved(provider=provider, profile=profile):
+            return replace(state, providers=_less(state.providers, (provider, profile)))
+        case CredentialIssued(credential_id=credential_id):
+            return replace(state, credentials={**state.credentials, credential_id: fact})
+        case CredentialRevoked(credential_id=credential_id):
+            return replace(state, revoked=state.revoked | {credential_id})
+        case TagCreated(tag=tag, description=description) | TagUpdated(tag=tag, description=description):
+            return replace(state, tags={**state.tags, tag: description})
+        case TagDeleted(tag=tag):
+            return replace(state, tags=_less(state.tags, tag))
+    return _evolve_kept(state, fact)
+
+
+def _evolve_kept(state: App, fact: Fact) -> App:
+    match fact:
+        case WebhookCreated(webhook_id=webhook_id):
+            return replace(state, webhooks={**state.webhooks, webhook_id: fact})
+        case WebhookUpdated(webhook_id=webhook_id):
+            changed = replace(state.webhooks[webhook_id], **_set(fact, "url", "events", "secret_id"))
+            return replace(state, webhooks={**state.webhooks, webhook_id: changed})
+        case WebhookDeleted(webhook_id=webhook_id):
+            return replace(state, webhooks=_less(state.webhooks, webhook_id))
+        case TemplateSaved(template_id=template_id):
+            return replace(state, templates={**state.templates, template_id: fact})
+        case TemplateDeleted(template_id=template_id):
+            return replace(state, templates=_less(state.templates, template_id))
+    raise OutOfPlace("app", fact)
+
+
+def _set(fact: Fact, *names: str) -> dict[str, Any]:
+    """The members of ``fact`` that say something."""
+    return {name: getattr(fact, name) for name in names if getattr(fact, name) is not UNSET}
+
+
+def _less(things: dict[Key, Value], key: Key) -> dict[Key, Value]:
+    return {other: value for other, value in things.items() if other != key}

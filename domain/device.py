@@ -1,0 +1,378 @@
+"""What may be done with a device: registered, updated, subscribed, retired, restored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from math import isfinite
+from typing import Any, assert_never
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from tocsin.domain.entry import Fact
+from tocsin.domain.errors import Conflict, Invalid, NotFound
+from tocsin.domain.events.device import (
+    DeviceRegistered,
+    DeviceRestored,
+    DeviceRetired,
+    DeviceUpdated,
+    OptedIn,
+    OptedOut,
+    Retirement,
+    Subscribed,
+    TokenChanged,
+    Unsubscribed,
+)
+from tocsin.domain.personal import Personal
+from tocsin.domain.platforms import check_platform, check_token, provider_for
+from tocsin.domain.rules import Command, OutOfPlace, json_object, one_of, optional_text, personal_text, same_json, text
+from tocsin.domain.tags import tag_name
+
+MAX_NAME = 255
+"""Characters of an external id, a user, an alias."""
+
+MAX_PHONE = 64
+MAX_PROPERTIES = 4096
+"""Bytes of the custom properties as JSON."""
+
+MAX_ATTRIBUTES = 40
+MAX_ATTRIBUTE = 255
+
+ENVIRONMENTS = ("production", "development")
+
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+_PERSONAL = ("user", "alias", "phone", "properties")
+
+REMOVING = (Retirement.REQUESTED, Retirement.ERASED)
+"""Retirements after which nothing is kept for a return: the subscriptions go too."""
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """``tags``: its subscriptions. ``opted_out``: it is left out of every audience. ``retired``: why it is no longer
+    sent to. Personal values whose keys were destroyed are tombstones."""
+
+    platform: str
+    token: Personal | None = None
+    user: Personal | None = None
+    alias: Personal | None = None
+    phone: Personal | None = None
+    properties: Personal | None = None
+    external_id: str | None = None
+    environment: str | None = None
+    attributes: dict[str, Any] = {}
+    tags: frozenset[str] = frozenset()
+    opted_out: bool = False
+    retired: Retirement | None = None
+
+    @property
+    def provider(self) -> str | None:
+        """The provider that reaches it, if any."""
+        return provider_for(self.platform)
+
+    @property
+    def erased(self) -> bool:
+        """True where its personal data was destroyed on request: it can never be registered again."""
+        return self.retired is Retirement.ERASED or (self.token is not None and self.token.erased)
+
+
+class RegisterDevice(Command, frozen=True, kw_only=True):
+    """A device reports itself, for the first time or again. What is UNSET stays as it was, None removes it.
+
+    ``attributes`` are merged key by key, None removes one. ``token_shape``: the token must look like its provider's
+    (false for clients that were always allowed to send anything).
+    """
+
+    platform: str
+    token: Personal | None | UnsetType = UNSET
+    user: Personal | None | UnsetType = UNSET
+    alias: Personal | None | UnsetType = UNSET
+    phone: Personal | None | UnsetType = UNSET
+    properties: Personal | None | UnsetType = UNSET
+    external_id: str | None = None
+    environment: str | None | UnsetType = UNSET
+    attributes: dict[str, Any] = {}
+    token_shape: bool = True
+
+
+class UpdateDevice(Command, frozen=True, kw_only=True):
+    """As ``RegisterDevice``, of a device that exists and is not retired."""
+
+    user: Personal | None | UnsetType = UNSET
+    alias: Personal | None | UnsetType = UNSET
+    phone: Personal | None | UnsetType = UNSET
+    properties: Personal | None | UnsetType = UNSET
+    environment: str | None | UnsetType = UNSET
+    attributes: dict[str, Any] = {}
+
+
+class ChangeToken(Command, frozen=True, kw_only=True):
+    """``source``: ``registration`` (the device said so) or ``provider`` (the provider named a replacement)."""
+
+    token: Personal | None
+    source: str = "registration"
+    token_shape: bool = True
+
+
+class Subscribe(Command, frozen=True, kw_only=True):
+    tag: str
+
+
+class Unsubscribe(Command, frozen=True, kw_only=True):
+    tag: str
+
+
+class OptOut(Command, frozen=True, kw_only=True):
+    reason: str | None = None
+
+
+class OptIn(Command, frozen=True, kw_only=True):
+    pass
+
+
+class RetireDevice(Command, frozen=True, kw_only=True):
+    """Members as in ``DeviceRetired``. Retired on request, or erased, it also leaves its tags."""
+
+    reason: Retirement = Retirement.REQUESTED
+    provider: str | None = None
+    code: str | None = None
+    send_id: UUID | None = None
+    moved_to: UUID | None = None
+
+
+DeviceCommand = RegisterDevice | UpdateDevice | ChangeToken | Subscribe | Unsubscribe | OptOut | OptIn | RetireDevice
+
+
+def decide(state: Device | None, command: DeviceCommand) -> list[Fact]:
+    """The facts ``command`` brings about, none where everything is so already.
+
+    A retired device takes a registration, which restores it, and still lets go (unsubscribe, opt out, be erased).
+    Errors: Invalid with ``field``, Conflict, NotFound.
+    """
+    if isinstance(command, RegisterDevice):
+        return _register(state, command)
+    if state is None:
+        raise NotFound("there is no such device")
+    match command:
+        case UpdateDevice():
+            return _update(_active(state), command)
+        case ChangeToken():
+            return _change_token(_active(state), command)
+        case Subscribe():
+            return _subscribe(_active(state), tag_name(command.tag))
+        case Unsubscribe():
+            tag = tag_name(command.tag)
+            return [Unsubscribed(tag=tag)] if tag in state.tags else []
+        case OptOut():
+            return _opt_out(state, command)
+        case OptIn():
+            return [OptedIn()] if _active(state).opted_out else []
+        case RetireDevice():
+            return _retire(state, command)
+        case _:
+            assert_never(command)
+
+
+def _register(state: Device | None, command: RegisterDevice) -> list[Fact]:
+    check_platform(command.platform)
+    optional_text(command.external_id, "external_id", MAX_NAME)
+    _check_values(command)
+    if command.token is not UNSET and command.token is not None:
+        check_token(command.platform, command.token.value, shape=command.token_shape)
+    if state is None:
+        return [_first(command)]
+    _check_same(state, command)
+    if state.retired is None:
+        return _new_token(state, command.token) + _changes(state, command)
+    return [DeviceRestored(), *_token_on_return(state, command.token), *_changes(state, command)]
+
+
+def _token_on_return(state: Device, token: Personal | None | UnsetType) -> list[Fact]:
+    """A token that moved away or died is not the device's any more: it has none, or says it anew, equal or not."""
+    if state.retired not in (Retirement.TOKEN_MOVED, Retirement.UNREGISTERED):
+        return _new_token(state, token)
+    return [TokenChanged(token=None if token is UNSET else token)]
+
+
+def _first(command: RegisterDevice) -> DeviceRegistered:
+    given = {name: getattr(command, name) for name in (*_PERSONAL, "token", "environment")}
+    attributes = _merged({}, command.attributes)
+    _check_number(attributes)
+    return DeviceRegistered(
+        platform=command.platform,
+        external_id=command.external_id,
+        attributes=attributes,
+        **{name: value for name, value in given.items() if value is not UNSET},
+    )
+
+
+def _check_same(state: Device, command: RegisterDevice) -> None:
+    if state.erased:
+        raise Conflict("this device was erased: register it under another id")
+    if command.platform != state.platform:
+        raise Conflict(f"this device is of platform {state.platform}, which never changes", field="platform")
+    if command.external_id is not None and command.external_id != state.external_id:
+        raise Conflict("this device has another external id, which never changes", field="external_id")
+
+
+def _update(state: Device, command: UpdateDevice) -> list[Fact]:
+    _check_values(command)
+    return _changes(state, command)
+
+
+def _changes(state: Device, command: RegisterDevice | UpdateDevice) -> list[Fact]:
+    """The members and attributes that differ, in one event, or none."""
+    given = {name: getattr(command, name) for name in (*_PERSONAL, "environment")}
+    changed = {
+        name: value for name, value in given.items() if value is not UNSET and _differ(value, getattr(state, name))
+    }
+    attributes = {
+        name: value for name, value in command.attributes.items() if not same_json(state.attributes.get(name), value)
+    }
+    if attributes:
+        _check_number(_merged(state.attributes, attributes))
+        changed["attributes"] = attributes
+    return [DeviceUpdated(**changed)] if changed else []
+
+
+def _differ(one: Any, other: Any) -> bool:
+    return one != other or (isinstance(one, Personal) and not same_json(one.value, other.value))
+
+
+def _check_values(command: RegisterDevice | UpdateDevice) -> None:
+    for name, longest in (("user", MAX_NAME), ("alias", MAX_NAME), ("phone", MAX_PHONE)):
+        if (value := getattr(command, name)) is not UNSET:
+            personal_text(value, name, longest)
+    if isinstance(command.properties, Personal):
+        json_object(command.properties.value, "properties", MAX_PROPERTIES)
+    if isinstance(command.environment, str):
+        one_of(command.environment, "environment", ENVIRONMENTS)
+    for name, value in command.attributes.items():
+        _check_attribute(name, value)
+
+
+def _check_attribute(name: str, value: object) -> None:
+    if not _ATTRIBUTE_NAME.fullmatch(name):
+        raise Invalid(
+            "an attribute's name is a letter, then up to 63 letters, digits, _ . or -", field=f"attributes.{name[:64]}"
+        )
+    if isinstance(value, str) and value:
+        text(value, f"attributes.{name}", MAX_ATTRIBUTE)
+    elif not _is_scalar(value):
+        raise Invalid("an attribute's value is a string, a number, true, false or null", field=f"attributes.{name}")
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return value is None or isinstance(value, str) or (isinstance(value, float) and isfinite(value))
+
+
+def _check_number(attributes: dict[str, Any]) -> None:
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise Invalid(f"a device has at most {MAX_ATTRIBUTES} attributes", field="attributes")
+
+
+def _merged(attributes: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**attributes, **changes}.items() if value is not None}
+
+
+def _change_token(state: Device, command: ChangeToken) -> list[Fact]:
+    one_of(command.source, "source", ("registration", "provider"))
+    if command.token is not None:
+        check_token(state.platform, command.token.value, shape=command.token_shape)
+    return _new_token(state, command.token, command.source)
+
+
+def _new_token(state: Device, token: Personal | None | UnsetType, source: str = "registration") -> list[Fact]:
+    if token is UNSET or token == state.token:
+        return []
+    return [TokenChanged(token=token, source=source)]
+
+
+def _active(state: Device) -> Device:
+    if state.retired is not None:
+        raise Conflict(f"this device is retired ({state.retired}): register it again first")
+    return state
+
+
+def _subscribe(state: Device, tag: str) -> list[Fact]:
+    return [] if tag in state.tags else [Subscribed(tag=tag)]
+
+
+def _opt_out(state: Device, command: OptOut) -> list[Fact]:
+    optional_text(command.reason, "reason", MAX_NAME)
+    return [] if state.opted_out else [OptedOut(reason=command.reason)]
+
+
+def _retire(state: Device, command: RetireDevice) -> list[Fact]:
+    erases = command.reason is Retirement.ERASED and state.retired is not Retirement.ERASED
+    if state.retired is not None and not erases:
+        return []
+    leaves = sorted(state.tags) if command.reason in REMOVING else []
+    retired = DeviceRetired(
+        reason=command.reason,
+        provider=command.provider,
+        code=command.code,
+        send_id=command.send_id,
+        moved_to=command.moved_to,
+    )
+    return [*(Unsubscribed(tag=tag) for tag in leaves), retired]
+
+
+def fold(facts: Iterable[Fact], state: Device | None = None) -> Device | None:
+    """The state after ``facts``, from ``state`` or from nothing."""
+    for fact in facts:
+        state = evolve(state, fact)
+    return state
+
+
+def evolve(state: Device | None, fact: Fact) -> Device:
+    """The state after ``fact``. Errors: OutOfPlace for a fact that cannot begin a device, or of another stream."""
+    if state is None:
+        if isinstance(fact, DeviceRegistered):
+            return _registered(fact)
+        raise OutOfPlace("device", fact)
+    match fact:
+        case Subscribed(tag=tag):
+            return replace(state, tags=state.tags | {tag})
+        case Unsubscribed(tag=tag):
+            return replace(state, tags=state.tags - {tag})
+        case DeviceUpdated():
+            return _updated(state, fact)
+        case TokenChanged(token=token):
+            return replace(state, token=token)
+        case OptedOut():
+            return replace(state, opted_out=True)
+        case OptedIn():
+            return replace(state, opted_out=False)
+        case DeviceRetired(reason=reason):
+            return replace(state, retired=reason)
+        case DeviceRestored():
+            return replace(state, retired=None)
+    raise OutOfPlace("device", fact)
+
+
+def _registered(fact: DeviceRegistered) -> Device:
+    return Device(
+        platform=fact.platform,
+        token=fact.token,
+        user=fact.user,
+        alias=fact.alias,
+        phone=fact.phone,
+        properties=fact.properties,
+        external_id=fact.external_id,
+        environment=fact.environment,
+        attributes=fact.attributes,
+    )
+
+
+def _updated(state: Device, fact: DeviceUpdated) -> Device:
+    given = {name: getattr(fact, name) for name in (*_PERSONAL, "environment")}
+    changes = {name: value for name, value in given.items() if value is not UNSET}
+    if fact.attributes is not UNSET:
+        changes["attributes"] = _merged(state.attributes, fact.attributes)
+    return replace(state, **changes)
