@@ -50,9 +50,10 @@ class Request:
         scheme, _, token = authorization.partition(" ")
         return token if scheme.lower() == "bearer" else ""
 
-    def visible_headers(self) -> dict[str, str]:
-        """The headers without the sender's credentials."""
-        return {name: value for name, value in self.headers.items() if name not in CREDENTIAL_HEADERS}
+    def forget_credentials(self) -> None:
+        """Drop what the sender proved itself with; done before a request is kept."""
+        for name in CREDENTIAL_HEADERS:
+            self.headers.pop(name, None)
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from sys import intern
 
 from tocsin.sandbox.exchange import Answer, Ending, Request
 
@@ -53,11 +54,14 @@ def request_for(method: str, target: str) -> Request:
 
 
 def add_headers(request: Request, headers: list[tuple[str, str]]) -> None:
-    """Put headers with lower-case names into a request, noting one that is repeated."""
+    """Put headers with lower-case names into a request, noting one that is repeated.
+
+    The journal keeps a great many requests whose headers are mostly alike: interned, they share their memory.
+    """
     for name, value in headers:
         if name in request.headers:
             request.repeated = name
-        request.headers[name] = value
+        request.headers[intern(name)] = intern(value)
 
 
 def _header(line: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from h2.config import H2Configuration
@@ -19,7 +20,7 @@ from h2.events import (
     StreamReset,
     WindowUpdated,
 )
-from h2.exceptions import ProtocolError
+from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
 from h2.settings import Settings as H2Settings
 
@@ -136,9 +137,9 @@ class Http2Protocol(asyncio.Protocol):
     def _open(self, event: RequestReceived) -> None:
         assert event.stream_id is not None
         if self._is_refused(event.stream_id):
-            self._connection.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
-            return
-        self._streams[event.stream_id] = OpenStream(self._request(event))
+            self._reset(event.stream_id, ErrorCodes.REFUSED_STREAM)
+        else:
+            self._streams[event.stream_id] = OpenStream(self._request(event))
 
     def _is_refused(self, stream_id: int) -> bool:
         sent_away = self._last_stream is not None and stream_id > self._last_stream
@@ -162,7 +163,7 @@ class Http2Protocol(asyncio.Protocol):
         stream.body += event.data or b""
         if len(stream.body) > MAX_BODY_BYTES:
             self._send(event.stream_id, Answer(413))
-            self._connection.reset_stream(event.stream_id, ErrorCodes.NO_ERROR)
+            self._reset(event.stream_id, ErrorCodes.NO_ERROR)
 
     def _answer(self, stream_id: int | None) -> None:
         stream = self._streams.get(stream_id or 0)
@@ -191,18 +192,27 @@ class Http2Protocol(asyncio.Protocol):
             case Ending.CLOSE:
                 self._transport.abort()
             case Ending.RESET:
-                self._connection.reset_stream(stream_id, answer.error_code)
-                self._close_stream(stream_id)
+                self._reset(stream_id, answer.error_code)
             case Ending.ANSWER:
                 self._send(stream_id, answer)
             case Ending.GOAWAY:
                 self._send(stream_id, answer)
                 self.leave()
 
+    def _reset(self, stream_id: int, error_code: int) -> None:
+        with suppress(ProtocolError):
+            self._connection.reset_stream(stream_id, error_code)
+        self._close_stream(stream_id)
+
     def _send(self, stream_id: int, answer: Answer) -> None:
         headers = [(":status", str(answer.status)), *answer.headers]
-        self._connection.send_headers(stream_id, headers, end_stream=not answer.body)
         stream = self._streams[stream_id]
+        try:
+            self._connection.send_headers(stream_id, headers, end_stream=not answer.body)
+        except ProtocolError:
+            # The client reset the stream in the same breath: h2 has read that already, and we come to it only now.
+            self._close_stream(stream_id)
+            return
         stream.unsent, stream.answering = answer.body, True
         self._send_body(stream_id, stream)
         if answer.authenticated:
@@ -221,7 +231,9 @@ class Http2Protocol(asyncio.Protocol):
     def _resume_bodies(self) -> None:
         for stream_id, stream in list(self._streams.items()):
             if stream.answering:
-                self._send_body(stream_id, stream)
+                # As above: the stream may be closed already.
+                with suppress(StreamClosedError):
+                    self._send_body(stream_id, stream)
 
     def _allow_all_streams(self) -> None:
         if self._allowed_streams != self._settings.max_streams:

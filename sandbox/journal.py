@@ -44,7 +44,7 @@ class Entry:
             "topic": self.push.topic,
             "answer": self.answer,
             "delivered": self.delivered,
-            "headers": self.push.request.visible_headers(),
+            "headers": self.push.request.headers,
             "payload": _payload(self.push.request.body),
         }
 
@@ -116,6 +116,7 @@ class Journal:
 
     def record(self, provider: str, push: Push, answer: str, delivered: bool) -> None:
         """Note one push request and its answer. ``delivered``: the fake device shows it."""
+        push.request.forget_credentials()
         self.sequence += 1
         self.total += 1
         self.by_provider[provider] += 1

@@ -180,8 +180,9 @@ def test_a_client_that_leaves_in_the_middle_harms_no_other(sandbox: SandboxHandl
     assert send(sandbox, apns(sandbox)).status == 200
 
 
-def test_a_client_that_resets_its_stream_gets_no_answer_on_it(sandbox: SandboxHandle) -> None:
-    sandbox.fault(provider="apns", token=TOKEN, delay_ms=50)
+@pytest.mark.parametrize("delay_ms", [0, 50])
+def test_a_client_that_resets_its_stream_gets_no_answer_on_it(sandbox: SandboxHandle, delay_ms: int) -> None:
+    sandbox.fault(provider="apns", token=TOKEN, delay_ms=delay_ms)
     with RawHttp2(sandbox) as client:
         given_up = client.request(apns(sandbox))
         client.h2.reset_stream(given_up)
@@ -220,3 +221,15 @@ def test_two_clients_share_the_journal(sandbox: SandboxHandle) -> None:
         streams = one.request(apns(sandbox)), other.request(fcm(sandbox, access_token, {"token": "phone"}))
         assert (one.status(streams[0]), other.status(streams[1])) == (200, 200)
     assert sandbox.stats()["by_provider"] == {"apns": 1, "fcm": 1}
+
+
+def test_a_client_that_gives_up_while_reading_leaves_the_connection_to_the_others(
+    sandbox: SandboxHandle, google_token: str
+) -> None:
+    with RawHttp2(sandbox, window=0) as client:
+        stuck = client.request(fcm(sandbox, google_token, {"token": "phone"}))
+        client.next(ResponseReceived, stuck)
+        client.h2.increment_flow_control_window(10)
+        client.h2.increment_flow_control_window(10, stuck)
+        client.h2.reset_stream(stuck)
+        assert client.status(client.request(apns(sandbox))) == 200

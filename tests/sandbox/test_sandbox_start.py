@@ -30,8 +30,11 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 def is_listening(url: str) -> bool:
     address = urlsplit(url)
-    with socket.socket() as probe:
-        return probe.connect_ex((address.hostname, address.port)) == 0
+    try:
+        socket.create_connection((address.hostname or "", address.port or 0), 5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_the_directory_is_for_its_owner_only(tmp_path: Path) -> None:
@@ -101,12 +104,28 @@ def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open(tmp_path: Path
 
 
 def test_a_process_of_its_own_serves_and_stops(tmp_path: Path) -> None:
-    with running_sandbox(tmp_path, "--latency-ms", "1", "--topic", "org.example.other") as handle:
-        assert handle.set()["latency_ms"] == 1
+    with running_sandbox(tmp_path, "--topic", "org.example.other", "--host", "::1") as handle:
         assert send(handle, apns(handle)).status == 200
+        assert handle.received()[0]["topic"] == "org.example.other"
         assert is_listening(handle.push_url)
     assert not is_listening(handle.push_url)
     assert not is_listening(handle.control_url)
+
+
+def test_every_setting_is_an_option_of_the_command(tmp_path: Path) -> None:
+    options = ["--latency-ms", "1", "--keep", "5", "--max-streams", "9", "--idle-seconds", "60"]
+    flags = ["--one-stream-until-authenticated", "--provider-token-interval", "7", "--no-prefix-faults"]
+    with running_sandbox(tmp_path, *options, *flags) as handle:
+        assert handle.set() == {
+            "latency_ms": 1,
+            "access_token_seconds": 3600,
+            "keep": 5,
+            "max_streams": 9,
+            "idle_seconds": 60,
+            "prefix_faults": False,
+            "one_stream_until_authenticated": True,
+            "provider_token_interval_seconds": 7,
+        }
 
 
 def test_the_process_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
