@@ -140,10 +140,21 @@ class Launcher:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.reap()
-            if not _serves(server.pid, server.pgdata):
+            if _has_ended(server.pid):
                 return True
             time.sleep(POLL_SECONDS)
         return False
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process is gone, or a zombie. One that is on its way out has no arguments left and is neither."""
+    try:
+        if Path("/proc/self/stat").exists():
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        os.kill(pid, 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return False
 
 
 def _drop_reused_lock_file(pgdata: Path) -> None:
