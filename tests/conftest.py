@@ -74,7 +74,11 @@ def migrated_template(postgres_url: str) -> Iterator[str]:
 @pytest.fixture
 def migrated_database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
     """The URL of a fresh database with Tocsin's schema and nothing in it."""
-    yield from _database(postgres_url, migrated_template)
+    for url in _database(postgres_url, migrated_template):
+        # A copy takes everything of its template but the grants on the database itself.
+        grant = sql.SQL("GRANT CREATE ON DATABASE {} TO tocsin_app").format(sql.Identifier(urlsplit(url).path[1:]))
+        _administer(url, grant)
+        yield url
 
 
 def _database(admin_url: str, template: str = "template0") -> Iterator[str]:

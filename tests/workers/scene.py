@@ -1,0 +1,197 @@
+"""One app with its devices at the sandbox, a record to watch, and Tocsin's own processes to run and to kill."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from tocsin.commands.context import Context
+from tocsin.commands.engine import Change, envelopes
+from tocsin.domain import chunk, send
+from tocsin.domain.audience import Audience
+from tocsin.domain.chunk import Chunk
+from tocsin.domain.entry import Entry, Fact, system
+from tocsin.domain.events.app import AppCreated, ProviderConfigured
+from tocsin.domain.events.chunk import OutcomeKind
+from tocsin.domain.events.device import DeviceRegistered
+from tocsin.domain.message import Message
+from tocsin.domain.personal import Personal
+from tocsin.domain.send import RequestSend, Send
+from tocsin.eventlog.record import Record
+from tocsin.sandbox.handle import SandboxHandle
+
+log = logging.getLogger(__name__)
+
+CONTEXT = Context(actor=system("test"))
+PLATFORMS = {"apns": "ios", "fcm": "android", "wns": "windows"}
+PATIENCE = 30.0
+
+
+def eventually(look: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """The first true answer of ``look``."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if answer := look():
+            return answer
+        time.sleep(0.02)
+    raise AssertionError(f"waited {patience:.0f} s in vain: {what}")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An app that is configured for all three providers of one sandbox."""
+
+    record: Record
+    database_url: str
+    key_file: Path
+    sandbox: SandboxHandle
+    app_id: UUID
+
+    @classmethod
+    def create(cls, record: Record, database_url: str, key_file: Path, sandbox: SandboxHandle) -> Scene:
+        scene = cls(record, database_url, key_file, sandbox, uuid4())
+        scene.write(scene.app_id, AppCreated(name="University"))
+        for provider in PLATFORMS:
+            scene.configure(provider)
+        return scene
+
+    def write(self, stream_id: UUID, *facts: Fact, **more: Any) -> None:
+        """Append facts at the end of a stream."""
+        version = len(self.record.load(stream_id))
+        self.record.append(envelopes(CONTEXT, Change(stream_id, self.app_id, version, facts)), **more)
+
+    def configure(self, provider: str) -> None:
+        """Configure a provider as the sandbox says."""
+        configuration, secret = _credential(self.sandbox.providers, provider)
+        secret_id = uuid4()
+        configured = ProviderConfigured(
+            provider=provider, configuration=configuration, secret_id=secret_id, fingerprint=str(secret_id)
+        )
+        sealed = self.record.vault.seal(secret_id, self.app_id, provider, secret)
+        self.write(self.app_id, configured, secrets=[sealed])
+
+    def register(self, provider: str, tokens: Iterable[str], **members: Any) -> list[UUID]:
+        """Register a device for each token."""
+        devices, units = [], []
+        for token in tokens:
+            device_id = uuid4()
+            fact = DeviceRegistered(
+                platform=PLATFORMS[provider], token=Personal(device_id, token), environment=None, **members
+            )
+            devices.append(device_id)
+            units.append((envelopes(CONTEXT, Change(device_id, self.app_id, 0, [fact])), ()))
+        self.record.append_many(units)
+        return devices
+
+    def phones(self, count: int, start: str = "", provider: str = "apns") -> list[UUID]:
+        """Register ``count`` devices whose tokens begin with ``start``, which may ask the sandbox for a fault."""
+        return self.register(provider, (self.token(provider, start) for _ in range(count)))
+
+    def token(self, provider: str, start: str = "") -> str:
+        """A new token in the provider's form."""
+        token = start + (uuid4().hex + uuid4().hex)[len(start) :]
+        return self.sandbox.providers["wns"]["channel_url"] + token if provider == "wns" else token
+
+    def request(self, devices: Sequence[UUID] = (), **members: Any) -> UUID:
+        """Request a send to these devices (none: to everyone)."""
+        send_id = uuid4()
+        audience = Audience(devices=tuple(devices)) if devices else Audience(everyone=True)
+        message = members.pop("message", Message(title="Threat", body="Stay away"))
+        command = RequestSend(message=message, audience=audience, now=datetime.now(UTC), **members)
+        self.write(send_id, *send.decide(None, command))
+        return send_id
+
+    def send(self, send_id: UUID) -> Send:
+        """A send as it stands."""
+        state = send.fold(entry.fact for entry in self.record.load(send_id))
+        assert state is not None
+        return state
+
+    def entries(self, send_id: UUID) -> list[Entry]:
+        """All events of a send and of its chunks, in order."""
+        with self.record.sessions.connection() as connection:
+            rows = connection.execute(
+                "select stream_id from record.events where root_id = %s group by 1", (send_id,)
+            ).fetchall()
+        entries = [entry for found in self.record.load_many([row[0] for row in rows]).values() for entry in found]
+        return sorted(entries, key=lambda entry: entry.position)
+
+    def chunks(self, send_id: UUID) -> list[Chunk]:
+        """A send's chunks as they stand, in their order."""
+        states: dict[UUID, Chunk | None] = {}
+        for entry in self.entries(send_id):
+            if type(entry.fact).__module__.endswith(".chunk"):
+                stream = entry.originator_id
+                states[stream] = chunk.evolve(states.get(stream), entry.fact)
+        return sorted((state for state in states.values() if state), key=lambda state: state.ordinal)
+
+    def outcomes(self, send_id: UUID) -> dict[UUID, OutcomeKind | None]:
+        """The final outcome of every device of a send."""
+        return {
+            device: state.outcome_of(index)
+            for state in self.chunks(send_id)
+            for index, device in enumerate(state.devices)
+        }
+
+    def tally(self, send_id: UUID) -> dict[str, int]:
+        """How many devices of a send have which outcome."""
+        return dict(Counter(str(kind) for kind in self.outcomes(send_id).values()))
+
+    def wait_until_final(self, send_id: UUID, patience: float = PATIENCE) -> None:
+        """Wait until every chunk is completed."""
+        frozen = eventually(lambda: self.send(send_id).audience, "the audience is frozen", patience)
+
+        def completed() -> bool:
+            with self.record.sessions.connection() as connection:
+                row = connection.execute(
+                    "select count(*) from record.events where root_id = %s and type = 'chunk.completed'", (send_id,)
+                ).fetchone()
+            return row is not None and row[0] == frozen.chunks
+
+        eventually(completed, "every chunk is completed", patience)
+
+
+@contextmanager
+def running(role: Callable[..., None], *arguments: Any, **named: Any) -> Iterator[threading.Event]:
+    """A role on a thread, told to stop at the end of the block. What it raises is raised there."""
+    stop = threading.Event()
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            role(*arguments, stop=stop, **named)
+        except BaseException as fault:
+            log.exception("%s ended", role.__name__)
+            faults.append(fault)
+
+    thread = threading.Thread(target=run, name=role.__name__)
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join()
+    if faults:
+        raise faults[0]
+
+
+def _credential(providers: dict[str, Any], provider: str) -> tuple[dict[str, Any], bytes]:
+    known, ca_path = providers[provider], providers["ca_path"]
+    if provider == "apns":
+        names = ("base_url", "topic", "key_id", "team_id")
+        return {"ca_path": ca_path, **{name: known[name] for name in names}}, known["key"].encode()
+    if provider == "fcm":
+        account = Path(known["service_account_path"]).read_bytes()
+        return {"ca_path": ca_path, "base_url": known["base_url"]}, account
+    host = known["base_url"].removeprefix("https://")
+    configuration = {"client_id": known["client_id"], "token_url": known["token_url"], "allowed_hosts": [host]}
+    return {"ca_path": ca_path, **configuration}, known["client_secret"].encode()

@@ -1,0 +1,97 @@
+"""The planner as a process: it consumes the record's events for sends that start, and plans several at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from uuid import UUID
+
+from tocsin.domain.audience import Audience
+from tocsin.domain.catalog import NAMES
+from tocsin.domain.events.send import SendStarted
+from tocsin.eventlog.record import Record
+from tocsin.eventlog.stream.port import EVENTS, Stream
+from tocsin.projections.audience import AudienceRow, TooEarly, resolve
+from tocsin.workers.clock import DatabaseClock
+from tocsin.workers.intake import Intake, Task
+from tocsin.workers.planner import Interrupted, Planner, Resolve
+from tocsin.workers.planning import chunk_size
+from tocsin.workers.runtime import DATABASE_AWAY
+
+log = logging.getLogger(__name__)
+
+GROUP = "planner"
+STARTED = NAMES[SendStarted][0]
+
+AT_A_TIME = 4
+"""Sends planned side by side, so that an alarm does not wait until a newsletter's audience is frozen."""
+
+LOOK_AGAIN = 0.01
+LONGEST_PAUSE = 30.0
+
+
+def run_planner(
+    record: Record, stream: Stream, stop: threading.Event, *, size: Callable[[int], int] = chunk_size
+) -> None:
+    """Plan sends as they start, until ``stop`` is set. Raises StaleEpoch where the record was restored."""
+    clock = DatabaseClock(record.sessions)
+    planner = Planner(record, _resolver(record), clock.now, stop.is_set, size)
+    with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="plan") as threads:
+
+        def take(task: Task) -> None:
+            threads.submit(_handle, planner, task, stop)
+
+        intake = Intake(
+            stream,
+            record.sessions,
+            EVENTS,
+            GROUP,
+            take,
+            window=AT_A_TIME * 8,
+            limit=5000,
+            wanted=lambda event: event.topic == STARTED,
+        )
+        intake.start()
+        while not stop.wait(0.25) and intake.fault is None:
+            pass
+        stop.set()
+        intake.close()
+    if intake.fault is not None:
+        raise intake.fault
+
+
+def _resolver(record: Record) -> Resolve:
+    @contextmanager
+    def resolved(app_id: UUID, audience: Audience, as_of: int) -> Iterator[Iterable[AudienceRow]]:
+        with record.sessions.connection() as connection:
+            rows = resolve(connection, app_id, audience, as_of, record.keyring.digest)
+            assert isinstance(rows, Generator)
+            # The transaction of its cursor must not outlive the loan of the session.
+            with closing(rows):
+                yield rows
+
+    return resolved
+
+
+def _handle(planner: Planner, task: Task, stop: threading.Event) -> None:
+    """Plan one send, however often it takes: its task stays unfinished until it is planned."""
+    pause = LOOK_AGAIN
+    while not stop.wait(0 if pause == LOOK_AGAIN else pause):
+        try:
+            planner.plan(task.event.originator_id, task.event.position)
+        except TooEarly:
+            stop.wait(LOOK_AGAIN)
+        except Interrupted:
+            return
+        except DATABASE_AWAY as away:
+            log.warning("the database cannot be reached, planning again: %s", str(away).strip())
+            pause = min(pause * 4, LONGEST_PAUSE)
+        except Exception:
+            log.exception("send %s cannot be planned, trying again", task.event.originator_id)
+            pause = min(pause * 4, LONGEST_PAUSE)
+        else:
+            task.finish()
+            return

@@ -1,0 +1,43 @@
+"""What every worker process has in common: it stops when asked to, and outlives a database that is away for a while."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+
+import psycopg
+from eventsourcing.persistence import OperationalError
+from psycopg.errors import UndefinedTable
+from psycopg_pool import PoolTimeout
+
+log = logging.getLogger(__name__)
+
+DATABASE_AWAY = (OperationalError, psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, UndefinedTable)
+"""What a statement or an append raises while the database cannot be reached, has ended the session, or has no read
+models yet because no projector has ever run."""
+
+RETRY_EVERY = 0.5
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set. To be called on the main thread."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def persist(stop: threading.Event, turn: Callable[[], float]) -> None:
+    """Call ``turn`` until ``stop`` is set, each time after the seconds the last call asked for.
+
+    While the database is away it keeps trying. Raises whatever else ``turn`` raises.
+    """
+    pause = 0.0
+    while not stop.wait(pause):
+        try:
+            pause = turn()
+        except DATABASE_AWAY as away:
+            log.warning("the database cannot be reached, trying again: %s", str(away).strip())
+            pause = RETRY_EVERY

@@ -1,0 +1,170 @@
+"""The scheduler owns time: it starts and expires sends, ends leases, announces retries, and completes sends.
+
+Any number may run; one leads. Two that believe they lead do no harm: everything is an append at an expected version.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
+from uuid import UUID
+
+from tocsin.commands.context import Context
+from tocsin.commands.engine import Change, envelopes
+from tocsin.domain import chunk as chunks
+from tocsin.domain import send as sends
+from tocsin.domain.entry import Entry, Fact, system
+from tocsin.domain.errors import TocsinError
+from tocsin.domain.send import Send
+from tocsin.eventlog.record import Record
+from tocsin.eventlog.stream.leader import Leadership
+from tocsin.eventlog.stream.membership import RECORD_CHANNEL
+from tocsin.eventlog.stream.session import CONNECTION_LOST
+from tocsin.eventlog.unit import Refused
+from tocsin.projections.agenda import Due, DueKind, due, held_chunks
+from tocsin.workers.appointments import about_chunk, about_held, about_send
+from tocsin.workers.clock import DatabaseClock
+from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY
+
+log = logging.getLogger(__name__)
+
+ACTOR = system("scheduler")
+
+LOOK_EVERY = 0.1
+LOOK_AT_HELD_EVERY = 5.0
+BREATH = 0.03
+"""The least pause between two looks: what was just appended has to be projected before it shows."""
+
+AT_ONCE = 100
+
+SETTLED_FOR = 2.0
+"""Seconds for which an item that was dealt with is passed over, while the agenda catches up."""
+
+OF_SENDS = (DueKind.START_SEND, DueKind.EXPIRE_SEND, DueKind.COMPLETE_SEND)
+OF_CHUNKS = (DueKind.LEASE, DueKind.RETRY, DueKind.ANNOUNCE, DueKind.CLOSE_CHUNK)
+
+
+def run_scheduler(record: Record, database_url: str, stop: threading.Event) -> None:
+    """Lead, or wait to lead, until ``stop`` is set."""
+    while not stop.is_set():
+        try:
+            with closing(Leadership(database_url, "scheduler", RECORD_CHANNEL)) as leadership:
+                _lead(Scheduler(record), leadership, stop)
+        except (*DATABASE_AWAY, *CONNECTION_LOST) as lost:
+            log.warning("the scheduler begins again: %s", str(lost).strip())
+            stop.wait(RETRY_EVERY)
+
+
+def _lead(scheduler: Scheduler, leadership: Leadership, stop: threading.Event) -> None:
+    while not leadership.acquire():
+        if stop.wait(RETRY_EVERY):
+            return
+    log.info("this scheduler leads")
+    while not stop.wait(BREATH):
+        if not scheduler.turn():
+            leadership.wait(LOOK_EVERY)
+
+
+class Timely(NamedTuple):
+    """A change whose time has come, and its envelope."""
+
+    context: Context
+    change: Change
+
+
+class Scheduler:
+    """Does what is due, a batch a turn."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._clock = DatabaseClock(record.sessions)
+        self._settled: dict[Hashable, float] = {}
+        self._look_at_held = 0.0
+        self._last_held = UUID(int=0)
+
+    def turn(self) -> bool:
+        """Do what is due now. True where something was due."""
+        now = self._clock.now()
+        with self._record.sessions.connection() as connection:
+            found = due(connection, now, AT_ONCE + len(self._settled), (*OF_SENDS, *OF_CHUNKS))
+        items = self._unsettled(found)
+        changes = [change for item in items if item.kind in OF_SENDS for change in self._about_send(item, now)]
+        changes += self._about_chunks([item for item in items if item.kind in OF_CHUNKS], now)
+        changes += self._about_held(now)
+        refused = self._append(changes)
+        settled = [item for item in items if item.stream_id not in refused]
+        self._settled.update(dict.fromkeys(map(_key, settled), time.monotonic()))
+        return bool(changes)
+
+    def _unsettled(self, items: Iterable[Due]) -> list[Due]:
+        before = time.monotonic() - SETTLED_FOR
+        self._settled = {item: at for item, at in self._settled.items() if at > before}
+        return [item for item in items if _key(item) not in self._settled]
+
+    def _about_send(self, item: Due, now: datetime) -> list[Timely]:
+        entries = self._record.load(item.send_id)
+        state = sends.fold(entry.fact for entry in entries)
+        return _timely(entries, lambda: about_send(self._record, item.send_id, state, item.kind, now) if state else [])
+
+    def _about_chunks(self, items: Sequence[Due], now: datetime) -> list[Timely]:
+        kinds: dict[UUID, set[DueKind]] = defaultdict(set)
+        for item in items:
+            kinds[item.stream_id].add(item.kind)
+        send_states = self._send_states({item.send_id for item in items})
+        timely = []
+        for chunk_id, entries in self._record.load_many(kinds).items() if kinds else ():
+            state = chunks.fold(entry.fact for entry in entries)
+            if state is not None and state.send_id in send_states:
+                timely += _timely(
+                    entries, partial(about_chunk, state, send_states[state.send_id], kinds[chunk_id], now)
+                )
+        return timely
+
+    def _send_states(self, send_ids: Collection[UUID]) -> Mapping[UUID, Send]:
+        states = {send_id: sends.fold(entry.fact for entry in self._record.load(send_id)) for send_id in send_ids}
+        return {send_id: state for send_id, state in states.items() if state is not None}
+
+    def _about_held(self, now: datetime) -> list[Timely]:
+        if time.monotonic() < self._look_at_held:
+            return []
+        self._look_at_held = time.monotonic() + LOOK_AT_HELD_EVERY
+        with self._record.sessions.connection() as connection:
+            held = held_chunks(connection, AT_ONCE, self._last_held)
+        # The next look goes on after these, and begins again once it has seen all.
+        self._last_held = held[-1] if len(held) == AT_ONCE else UUID(int=0)
+        found = self._record.load_many(held).values() if held else ()
+        return [change for entries in found for change in _timely(entries, partial(about_held, entries, now))]
+
+    def _append(self, changes: Sequence[Timely]) -> set[UUID]:
+        """Append each by itself; the streams where somebody was quicker, which are looked at again."""
+        if not changes:
+            return set()
+        outcomes = self._record.append_many((envelopes(change.context, change.change), ()) for change in changes)
+        pairs = zip(changes, outcomes, strict=True)
+        return {change.change.stream_id for change, outcome in pairs if isinstance(outcome, Refused)}
+
+
+def _timely(entries: Sequence[Entry], decide: Callable[[], Sequence[Fact]]) -> list[Timely]:
+    """What is to be appended to the stream of ``entries``, if anything. A stream that refuses is left for later."""
+    first = entries[0]
+    try:
+        facts = decide()
+    except TocsinError:
+        log.exception("stream %s cannot be attended to", first.originator_id)
+        return []
+    if not facts:
+        return []
+    context = Context(actor=ACTOR, correlation_id=first.correlation_id, causation_id=first.command_id)
+    change = Change(first.originator_id, first.app_id, entries[-1].originator_version, facts, first.root_id)
+    return [Timely(context, change)]
+
+
+def _key(item: Due) -> Hashable:
+    return item.kind, item.stream_id, item.due_at
