@@ -1,0 +1,55 @@
+"""People whose keys were destroyed, as read models that hold clear values must know them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from tocsin.domain.entry import Entry
+from tocsin.domain.events.user import UserErased
+from tocsin.domain.personal import Personal
+from tocsin.projections.projection import Target
+
+_NOTE = """
+    insert into {schema}.erased as e (subject, position)
+    select * from unnest(%s::uuid[], %s::bigint[]) order by 1
+    on conflict (subject) do update set position = greatest(e.position, excluded.position)"""
+
+_LOOK = "select subject, position from {schema}.erased where subject = any(%s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasures:
+    """Erased subjects by the position of the erasure, as far as a fold's entries concern them.
+
+    A partition that lags behind the erasure, in a process that still remembers the key, would otherwise write down
+    what was erased. ``fresh``: those erased by these entries themselves.
+    """
+
+    positions: Mapping[UUID, int]
+    fresh: Mapping[UUID, int]
+
+    @classmethod
+    def load(cls, target: Target, entries: Sequence[Entry]) -> Erasures:
+        """Notes the erasures among ``entries`` in the target, and finds those that ``entries`` come after."""
+        fresh: dict[UUID, int] = {}
+        for entry in entries:
+            if isinstance(entry.fact, UserErased):
+                fresh |= dict.fromkeys((entry.originator_id, *entry.fact.devices), entry.position)
+        if fresh:
+            target.run(_NOTE, list(fresh), list(fresh.values()))
+        subjects = {value.subject for entry in entries for value in _personal(entry)}
+        known = dict(target.run(_LOOK, list(subjects))) if subjects else {}
+        return cls(known, fresh)
+
+    def cover(self, subject: UUID, position: int) -> bool:
+        """Whether what an event at ``position`` says of ``subject`` was erased since."""
+        return self.positions.get(subject, 0) > position
+
+
+def _personal(entry: Entry) -> Iterator[Personal]:
+    for name in entry.fact.__struct_fields__:
+        value = getattr(entry.fact, name)
+        if isinstance(value, Personal) and not value.erased:
+            yield value

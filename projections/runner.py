@@ -1,0 +1,295 @@
+"""Keeps read models up to date from the stream: rows and cursor in one transaction, at most once for every event."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from tocsin.domain.entry import Entry
+from tocsin.eventlog.record import Record
+from tocsin.eventlog.stored import StoredEvent
+from tocsin.eventlog.stream.port import EVENTS, Batch, Cursor, StaleEpoch, Stream
+from tocsin.projections import cursors
+from tocsin.projections.cursors import Move, Superseded
+from tocsin.projections.projection import Projection, Target
+from tocsin.projections.registry import chosen
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+RETRY_SECONDS = 0.5
+LOOK_SECONDS = 1.0
+"""How often a stopped read model is looked at: a rebuild sets it going again."""
+
+TRANSIENT = (psycopg.OperationalError, psycopg.InterfaceError)
+"""The database is away, a deadlock was broken, the disk is full: the same may succeed in a while."""
+
+
+def run(stream: Stream, record: Record, names: Iterable[str], stop: threading.Event) -> None:
+    """Keep these read models up to date until ``stop`` is set. Any number of processes share the work.
+
+    Missing schemas are made. Each group of read models is consumed by a thread of its own. Raises StaleEpoch after a
+    restore, PartitionsChanged, UnknownProjection; whatever ends one thread ends all of them.
+    """
+    projections = chosen(names)
+    with record.sessions.connection() as connection:
+        cursors.prepare(connection, projections, stream.partitions(EVENTS))
+    ended = _Ended(stop)
+    threads = [
+        threading.Thread(
+            target=ended.guard,
+            args=(Runner(stream, record, group, [one for one in projections if one.group == group], ended),),
+            name=f"project {group}",
+        )
+        for group in sorted({projection.group for projection in projections})
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if ended.reason is not None:
+        raise ended.reason
+
+
+class _Ended:
+    """Set when the caller says stop, or when one of the threads failed."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self.reason: Exception | None = None
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() or self.reason is not None
+
+    def wait(self, seconds: float) -> bool:
+        return self._stop.wait(seconds) or self.reason is not None
+
+    def guard(self, runner: Runner) -> None:
+        try:
+            runner.run()
+        except Exception as error:
+            if isinstance(error, StaleEpoch):
+                logger.critical("the record was restored: %s. Run `tocsin rebuild --all`, then start again", error)
+            self.reason = self.reason or error
+
+
+class Poisoned(Exception):
+    """One event that a read model cannot fold, and why."""
+
+    def __init__(self, event: StoredEvent, cause: Exception) -> None:
+        # What the database adds to its message can hold a row's values, and those are nobody's to read in a log.
+        reason = cause.diag.message_primary if isinstance(cause, psycopg.Error) else cause
+        super().__init__(f"{event.topic} at position {event.position}: {type(cause).__name__}: {reason}")
+        self.event = event
+        self.cause = cause
+
+
+Decoded = tuple[StoredEvent, Entry | Exception]
+
+
+class Runner:
+    """Consumes the stream for the read models of one group."""
+
+    def __init__(
+        self, stream: Stream, record: Record, group: str, projections: Sequence[Projection], stop: _Ended
+    ) -> None:
+        self._stream = stream
+        self._record = record
+        self._group = group
+        self._projections = projections
+        self._stop = stop
+        self._running: list[Projection] = []
+        self._standing: dict[tuple[str, int], int] = {}
+        self._look_at = 0.0
+
+    def run(self) -> None:
+        """Consume until told to stop, joining the group again whenever a cursor moved under us."""
+        while not self._stop.is_set():
+            try:
+                self._look()
+                if self._running:
+                    self._consume()
+                else:
+                    self._stop.wait(LOOK_SECONDS)
+            except Superseded as superseded:
+                logger.info("%s begins again from the stored cursors: %s", self._group, superseded)
+            except TRANSIENT as error:
+                logger.warning("%s tries again in a moment: %s", self._group, str(error).strip())
+                self._stop.wait(RETRY_SECONDS)
+
+    def _look(self) -> None:
+        """Find out which read models are to run: all but the stopped."""
+        with self._record.sessions.connection() as connection:
+            stopped = {status.projection for status in cursors.statuses(connection) if status.status == cursors.STOPPED}
+            if not self._look_at:
+                # A new process may be a newer version, which can fold what stopped the former.
+                for projection in self._projections:
+                    cursors.report(connection, projection.schema, cursors.RUNNING)
+                stopped = set()
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        self._running = [one for one in self._projections if one.schema not in stopped]
+
+    def _consume(self) -> None:
+        consumer = self._stream.subscribe(EVENTS, self._group, self._load)
+        try:
+            with self._record.sessions.connection() as connection:
+                # A read model is never ahead of its cursor, so what a crash loses of both is folded again.
+                connection.execute("set synchronous_commit to off")
+                try:
+                    while self._running and not self._stop.is_set():
+                        self._handle(connection, consumer.poll(POLL_SECONDS))
+                        self._resume()
+                finally:
+                    if not connection.closed:
+                        connection.execute("reset synchronous_commit")
+        finally:
+            consumer.close()
+
+    def _resume(self) -> None:
+        """Begin again with all when a stopped read model was set going, by a rebuild."""
+        if len(self._running) == len(self._projections) or time.monotonic() < self._look_at:
+            return
+        before = set(self._running)
+        self._look()
+        if set(self._running) != before:
+            raise Superseded("a read model was set going again")
+
+    def _load(self, partitions: Collection[int]) -> Mapping[int, Cursor]:
+        """Where the group has to start: where the read model that is furthest behind stands."""
+        schemas = [projection.schema for projection in self._running]
+        with self._record.sessions.connection() as connection:
+            found = cursors.load(connection, schemas, partitions)
+        self._standing.update({key: cursor.position for key, cursor in found.items()})
+        return {
+            partition: _furthest_behind([found[schema, partition] for schema in schemas]) for partition in partitions
+        }
+
+    def _handle(self, connection: Connection[Any], batches: Sequence[Batch]) -> None:
+        if not batches:
+            return
+        decoded = self._decode(batches)
+        quiet: list[Move] = []
+        for projection in list(self._running):
+            moves = self._moves(projection, batches)
+            wanted = self._wanted(projection, moves, batches, decoded)
+            if wanted:
+                self._fold(connection, projection, moves, wanted)
+            else:
+                quiet += moves
+        if quiet:
+            with connection.transaction():
+                cursors.move(connection, quiet)
+            self._stand(quiet)
+
+    def _decode(self, batches: Sequence[Batch]) -> dict[int, Decoded]:
+        """The entries that anybody here wants, by position; in place of one that cannot be decoded, why."""
+        wanted = frozenset[str]().union(*(projection.wanted for projection in self._running))
+        events = [event for batch in batches for event in batch.events if event.topic in wanted]
+        try:
+            entries: Sequence[Entry | Exception] = self._record.codec.decode(events)
+        except TRANSIENT:
+            raise
+        except Exception:
+            entries = [self._decode_one(event) for event in events]
+        return {event.position: (event, entry) for event, entry in zip(events, entries, strict=True)}
+
+    def _decode_one(self, event: StoredEvent) -> Entry | Exception:
+        try:
+            return self._record.codec.decode([event])[0]
+        except TRANSIENT:
+            raise
+        except Exception as error:
+            return error
+
+    def _moves(self, projection: Projection, batches: Sequence[Batch]) -> list[Move]:
+        moves = []
+        for batch in batches:
+            before = self._standing[projection.schema, batch.partition]
+            if batch.cursor.position > before:
+                moves.append(Move(projection.schema, batch.partition, before, batch.cursor))
+        return moves
+
+    def _wanted(
+        self, projection: Projection, moves: Sequence[Move], batches: Sequence[Batch], decoded: Mapping[int, Decoded]
+    ) -> list[Decoded]:
+        """What a read model has not folded yet. One that was ahead of the group has folded some of it."""
+        start = {move.partition: move.before for move in moves}
+        return [
+            decoded[event.position]
+            for batch in batches
+            if batch.partition in start
+            for event in batch.events
+            if event.topic in projection.wanted and event.position > start[batch.partition]
+        ]
+
+    def _fold(
+        self, connection: Connection[Any], projection: Projection, moves: Sequence[Move], wanted: Sequence[Decoded]
+    ) -> None:
+        try:
+            self._commit(connection, projection, moves, wanted)
+        except (*TRANSIENT, Superseded):
+            raise
+        except Exception as error:
+            poison = self._isolate(connection, projection, wanted, error)
+            self._stop_projection(connection, projection, poison)
+        else:
+            self._stand(moves)
+
+    def _commit(
+        self, connection: Connection[Any], projection: Projection, moves: Sequence[Move], wanted: Sequence[Decoded]
+    ) -> None:
+        with connection.transaction():
+            # The cursor first: whoever has lost the partition finds out before it writes a row.
+            cursors.move(connection, moves)
+            self._apply(connection, projection, wanted)
+
+    def _apply(self, connection: Connection[Any], projection: Projection, wanted: Sequence[Decoded]) -> None:
+        entries: list[Entry] = []
+        for event, entry in wanted:
+            if isinstance(entry, Exception):
+                raise Poisoned(event, entry) from entry
+            entries.append(entry)
+        projection.fold(Target(connection, projection.schema, self._record.keyring.digest), entries)
+
+    def _isolate(
+        self, connection: Connection[Any], projection: Projection, wanted: Sequence[Decoded], error: Exception
+    ) -> Poisoned:
+        """The first event that cannot be folded after those before it: found by trying and rolling back."""
+        good, bad = 0, len(wanted)
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            try:
+                with connection.transaction(force_rollback=True):
+                    self._apply(connection, projection, wanted[:middle])
+                good = middle
+            except TRANSIENT:
+                raise
+            except Exception as found:
+                bad, error = middle, found
+        return error if isinstance(error, Poisoned) else Poisoned(wanted[bad - 1][0], error)
+
+    def _stop_projection(self, connection: Connection[Any], projection: Projection, poison: Poisoned) -> None:
+        logger.critical(
+            "the read model %s has stopped at %s. Nothing was skipped; the others go on. If this version is older than "
+            "the record, upgrade; else run `tocsin rebuild %s`. It failed here:\n%s",
+            *(projection.schema, poison, projection.name, "".join(traceback.format_tb(poison.cause.__traceback__))),
+        )
+        cursors.report(connection, projection.schema, cursors.STOPPED, str(poison), poison.event.position)
+        self._running.remove(projection)
+
+    def _stand(self, moves: Iterable[Move]) -> None:
+        self._standing.update({(move.projection, move.partition): move.cursor.position for move in moves})
+
+
+def _furthest_behind(found: Sequence[Cursor]) -> Cursor:
+    """The lowest of several cursors, under the oldest epoch that any of them is of: the stream refuses a stale one."""
+    lowest = min(found, key=lambda cursor: cursor.position)
+    epochs = [cursor.epoch for cursor in found if cursor.epoch]
+    return Cursor(lowest.position, lowest.offset, min(epochs, default=0))
