@@ -1,0 +1,38 @@
+"""What each stream claims, derived from its entries alone: the claims table can be rebuilt from it and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tocsin.commands import apps
+from tocsin.commands.engine import Engine, Loaded
+from tocsin.commands.people import EXTERNAL_ID, TOKEN, token_digest
+from tocsin.domain import device
+from tocsin.domain.catalog import name_of
+from tocsin.domain.device import Device
+from tocsin.domain.entry import Entry
+from tocsin.domain.events.device import Retirement
+from tocsin.eventlog.unit import Claim
+
+
+def claims_of(engine: Engine, entries: Sequence[Entry]) -> list[Claim]:
+    """The claims that a whole stream's ``entries`` leave it with. Erased values claim nothing that could be derived."""
+    kind = name_of(entries[0].fact).partition(".")[0]
+    if kind == "app":
+        return apps.claims_of(entries, engine)
+    if kind == "device":
+        return _of_device(engine, entries)
+    return []
+
+
+def _of_device(engine: Engine, entries: Sequence[Entry]) -> list[Claim]:
+    loaded: Loaded[Device] = Loaded(entries[0].originator_id, device, entries)
+    state, app_id = loaded.state, entries[0].app_id
+    assert state is not None
+    claims = []
+    if state.token is not None and not state.token.erased and state.retired is not Retirement.TOKEN_MOVED:
+        digest = token_digest(engine.digest, state.provider or state.platform, state.token.value)
+        claims.append(Claim(app_id, TOKEN, digest, loaded.stream_id))
+    if state.external_id is not None:
+        claims.append(Claim(app_id, EXTERNAL_ID, engine.digest(EXTERNAL_ID, state.external_id), loaded.stream_id))
+    return claims

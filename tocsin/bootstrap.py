@@ -1,0 +1,162 @@
+"""The one place that wires things: from settings to a record, a stream, an engine, an API."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from eventsourcing.persistence import OperationalError
+from flask import Flask
+from psycopg_pool import PoolTimeout
+
+from tocsin.api.app import create_app
+from tocsin.api.services import Services
+from tocsin.commands.apps import ensure_instance
+from tocsin.commands.context import Context
+from tocsin.commands.engine import Engine
+from tocsin.commands.secrets import SecretChecks
+from tocsin.domain.entry import system
+from tocsin.eventlog.embedded import EmbeddedPostgres
+from tocsin.eventlog.keys import MasterKeys
+from tocsin.eventlog.migrate import migrate
+from tocsin.eventlog.record import Record
+from tocsin.eventlog.stream.kafka import KafkaStream
+from tocsin.eventlog.stream.port import Stream
+from tocsin.eventlog.stream.postgres import PostgresStream
+from tocsin.projections import cursors
+from tocsin.projections.waiting import Waiter
+from tocsin.settings import Settings, SettingsError
+from tocsin.supervisor import State, read_status
+
+logger = logging.getLogger(__name__)
+
+LAG_TOLERATED = 10_000
+"""Positions a read model may be behind before the instance says it is not ready."""
+
+PATIENCE = 60.0
+"""Seconds a role waits for a database that is not there or not migrated yet, before it gives up and is restarted."""
+
+
+class NotReady(Exception):
+    """The database is not there, or not migrated. Says what to do."""
+
+
+def postgres_directory(settings: Settings) -> Path:
+    """Where the embedded server of a data directory is."""
+    return settings.directory / "postgres"
+
+
+def database_url(settings: Settings) -> str:
+    """The record's database: the one named, or the embedded one, if it runs. Raises NotReady, SettingsError."""
+    if settings.database_url is not None:
+        return settings.database_url
+    info = EmbeddedPostgres(postgres_directory(settings)).connection()
+    if info is None:
+        raise NotReady(f"the embedded PostgreSQL of {settings.directory} does not run: start it with `tocsin up`")
+    return info.url
+
+
+def prepare(settings: Settings) -> None:
+    """Migrate the database and make sure of the instance's own app. Harmless where that was done. Raises NotReady."""
+    try:
+        migrate(settings.admin_database_url or database_url(settings))
+    except psycopg.OperationalError as error:
+        raise NotReady(f"the database cannot be reached: {error}") from error
+    with opened_record(settings) as record:
+        ensure_instance(Engine(record), Context(system("bootstrap")))
+
+
+def ensure_master_key(settings: Settings) -> None:
+    """Make the master key of a data directory at its first start; one that was named elsewhere must exist."""
+    if settings.master_key_file is None and not settings.key_file.exists():
+        settings.directory.mkdir(parents=True, exist_ok=True)
+        MasterKeys.create(settings.key_file)
+        logger.warning("made a master key at %s: keep a copy apart, nothing is readable without it", settings.key_file)
+
+
+@contextmanager
+def opened_record(settings: Settings, *, readers: int = 8) -> Iterator[Record]:
+    """The record, closed again at the end. Raises NotReady, KeyFileError."""
+    record = Record.open(database_url(settings), settings.key_file, readers=readers)
+    try:
+        yield record
+    finally:
+        record.close()
+
+
+def await_migrated(settings: Settings, stop: threading.Event | None = None) -> str:
+    """The URL of the database once it is there and migrated. Raises NotReady after a minute, or when asked to stop."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            url = database_url(settings)
+            with psycopg.connect(url, connect_timeout=5) as connection:
+                connection.execute("select from record.head")
+            return url
+        except (NotReady, OperationalError, psycopg.Error) as error:
+            if time.monotonic() > deadline or (stop is not None and stop.wait(0.25)):
+                raise NotReady(f"the record is not ready: {error} Run `tocsin migrate` first.") from error
+            time.sleep(0.25)
+
+
+def api_app(settings: Settings) -> Flask:
+    """The APIs, for one process: called after the fork, as sessions cannot be shared across one."""
+    record = Record.open(database_url(settings), settings.key_file, readers=24)
+    engine = Engine(record)
+    return create_app(
+        Services(
+            engine=engine,
+            checks=SecretChecks(engine),
+            waiter=Waiter(record.sessions),
+            readiness=lambda: readiness(settings, record),
+            public_url=settings.public_url,
+            trusted_proxies=settings.trusted_proxies,
+        )
+    )
+
+
+def readiness(settings: Settings, record: Record) -> dict[str, str | None]:
+    """Of each part of the instance what is wrong with it, None where nothing is."""
+    parts: dict[str, str | None] = {}
+    try:
+        with record.sessions.connection(timeout=2) as connection:
+            parts["database"] = None
+            for status in cursors.statuses(connection):
+                parts[f"read model {status.projection}"] = _wrong(status)
+    except (psycopg.Error, PoolTimeout) as error:
+        parts["database"] = f"cannot be reached: {type(error).__name__}"
+    for process in read_status(settings.directory / "processes.json") if settings.data else ():
+        parts[f"process {process.name}"] = None if process.state is State.READY else f"is {process.state}"
+    return parts
+
+
+def _wrong(status: cursors.Status) -> str | None:
+    if status.error is not None:
+        return f"stopped at position {status.error_position}: see its log, then `tocsin rebuild`"
+    return f"{status.lag} positions behind" if status.lag > LAG_TOLERATED else None
+
+
+def open_stream(settings: Settings, url: str) -> Stream:
+    """The stream: Kafka where it is named, otherwise the record itself."""
+    if settings.kafka is not None:
+        return KafkaStream(settings.kafka, url, settings.partitions)
+    return PostgresStream(url, settings.partitions)
+
+
+__all__ = [
+    "NotReady",
+    "SettingsError",
+    "api_app",
+    "await_migrated",
+    "database_url",
+    "ensure_master_key",
+    "open_stream",
+    "opened_record",
+    "postgres_directory",
+    "prepare",
+]

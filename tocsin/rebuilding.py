@@ -1,0 +1,71 @@
+"""Long work an operator starts from the command line, with its progress shown and its doing recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import uuid4
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tocsin.administration import administering
+from tocsin.commands.context import Context
+from tocsin.commands.engine import Engine
+from tocsin.commands.operations import finish_operation, start_operation
+from tocsin.domain.events.operation import OperationKind
+from tocsin.eventlog.record import Record
+from tocsin.eventlog.rotation import rotate
+from tocsin.projections.fingerprint import fingerprint
+from tocsin.projections.rebuild import Rebuilt, rebuild
+from tocsin.projections.registry import NAMES, chosen
+from tocsin.settings import Settings
+
+
+def rebuild_with_progress(settings: Settings, names: Sequence[str], console: Console) -> list[Rebuilt]:
+    """Rebuild these read models (none named: all), with a progress bar. Raises UnknownProjection, NotReady."""
+    wanted = tuple(names) or NAMES
+    chosen(wanted)
+    with administering(settings) as (engine, context), _recorded(engine, context, wanted) as result:
+        with _bars(console) as bars:
+            tasks = {name: bars.add_task(name, total=None) for name in wanted}
+            rebuilt = rebuild(
+                engine.record,
+                wanted,
+                lambda name, done, total: bars.update(tasks[name], completed=done, total=total),
+            )
+        result.update({one.name: one.position for one in rebuilt})
+    return rebuilt
+
+
+@contextmanager
+def _recorded(engine: Engine, context: Context, names: Sequence[str]) -> Iterator[dict[str, int]]:
+    """A rebuild is history too: that it began, by whom, and how it ended."""
+    operation = uuid4()
+    start_operation(engine, context, operation, OperationKind.REBUILD, {"read_models": list(names)})
+    result: dict[str, int] = {}
+    try:
+        yield result
+    except BaseException:
+        finish_operation(engine, context, operation, "failed")
+        raise
+    finish_operation(engine, context, operation, "succeeded", {"positions": result})
+
+
+def fingerprints(record: Record, names: Sequence[str] = NAMES) -> dict[str, str]:
+    """A digest of the content of each of these read models."""
+    with record.sessions.connection() as connection:
+        return {name: fingerprint(connection, name) for name in names}
+
+
+def rotate_with_progress(settings: Settings, console: Console) -> int:
+    """Wrap everything under the newest master key; returns how much was."""
+    with administering(settings) as (engine, _), _bars(console) as bars:
+        task = bars.add_task("keys", total=None)
+        return rotate(engine.record, lambda done, total: bars.update(task, completed=done, total=total))
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+    )

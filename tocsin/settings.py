@@ -1,0 +1,109 @@
+"""Where everything is: the data directory, the database, the keys, the stream. From options and the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tocsin.eventlog.stream.broker import KafkaSettings
+
+
+class SettingsError(Exception):
+    """A setting is missing or cannot be. The message says which, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One instance. ``database_url`` None: the embedded server of ``data``.
+
+    ``partitions``: of the event stream, fixed when it is first used; None takes what it has.
+    """
+
+    data: Path | None = None
+    database_url: str | None = None
+    admin_database_url: str | None = None
+    master_key_file: Path | None = None
+    kafka: KafkaSettings | None = None
+    partitions: int | None = None
+    public_url: str | None = None
+    trusted_proxies: int = 0
+    log_level: str = "INFO"
+
+    @property
+    def key_file(self) -> Path:
+        """The master key file. Raises SettingsError where neither it nor a data directory is given."""
+        if self.master_key_file is not None:
+            return self.master_key_file
+        return self.directory / "master.key"
+
+    @property
+    def directory(self) -> Path:
+        """The data directory. Raises SettingsError where none is given."""
+        if self.data is None:
+            raise SettingsError("say where the data are: --data DIR, or TOCSIN_DATA")
+        return self.data
+
+
+_KAFKA = {
+    "TOCSIN_KAFKA_SECURITY_PROTOCOL": "security_protocol",
+    "TOCSIN_KAFKA_CA_FILE": "ca_file",
+    "TOCSIN_KAFKA_CERTIFICATE_FILE": "certificate_file",
+    "TOCSIN_KAFKA_KEY_FILE": "key_file",
+    "TOCSIN_KAFKA_KEY_PASSWORD": "key_password",
+    "TOCSIN_KAFKA_SASL_MECHANISM": "sasl_mechanism",
+    "TOCSIN_KAFKA_USERNAME": "username",
+    "TOCSIN_KAFKA_PASSWORD": "password",
+    "TOCSIN_KAFKA_TOPIC_PREFIX": "topic_prefix",
+}
+
+
+def load(data: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment, ``data`` (an option) going before ``TOCSIN_DATA``. Raises SettingsError."""
+    directory = data or (Path(environment["TOCSIN_DATA"]) if environment.get("TOCSIN_DATA") else None)
+    settings = Settings(
+        data=directory.absolute() if directory else None,
+        database_url=_secret(environment, "TOCSIN_DATABASE_URL"),
+        admin_database_url=_secret(environment, "TOCSIN_ADMIN_DATABASE_URL"),
+        master_key_file=Path(environment["TOCSIN_MASTER_KEY_FILE"])
+        if environment.get("TOCSIN_MASTER_KEY_FILE")
+        else (None),
+        kafka=_kafka(environment),
+        partitions=_number(environment, "TOCSIN_PARTITIONS", 0) or None,
+        public_url=environment.get("TOCSIN_PUBLIC_URL") or None,
+        trusted_proxies=_number(environment, "TOCSIN_TRUSTED_PROXIES", 0),
+        log_level=environment.get("TOCSIN_LOG_LEVEL", "INFO"),
+    )
+    if settings.data is None and settings.database_url is None:
+        raise SettingsError("say where the record is: --data DIR for the embedded server, or TOCSIN_DATABASE_URL")
+    return settings
+
+
+def _secret(environment: Mapping[str, str], name: str) -> str | None:
+    """A setting that may come from a file instead (``NAME_FILE``), as container secrets do."""
+    file = environment.get(f"{name}_FILE")
+    if not file:
+        return environment.get(name) or None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{name}_FILE names {file}, which cannot be read: {error.strerror}") from error
+
+
+def _kafka(environment: Mapping[str, str]) -> KafkaSettings | None:
+    bootstrap = environment.get("TOCSIN_KAFKA")
+    if not bootstrap:
+        return None
+    given = {option: value for name, option in _KAFKA.items() if (value := _secret(environment, name))}
+    replication = _number(environment, "TOCSIN_KAFKA_REPLICATION", -1)
+    return KafkaSettings(bootstrap, replication_factor=replication, **given)
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = environment.get(name)
+    if not value:
+        return default
+    if not value.isascii() or not value.isdigit():
+        raise SettingsError(f"{name} must be a whole number, not {value!r}")
+    return int(value)

@@ -1,0 +1,214 @@
+"""``tocsin up``: the whole of Tocsin on one machine, as supervised processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+from uuid import UUID
+
+from rich.console import Console
+
+from tocsin import bootstrap
+from tocsin.administration import (
+    SANDBOX_ENV,
+    configure_sandbox_providers,
+    ensure_admin_token,
+    new_app,
+    write_private,
+)
+from tocsin.domain.platforms import PROVIDERS
+from tocsin.eventlog.embedded import EmbeddedPostgres
+from tocsin.logs import configure_logging
+from tocsin.settings import Settings
+from tocsin.supervisor import ProcessSpec, Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run. ``workers``: processes of the API. ``sandbox_ports``: its control and its push port, 0 for free."""
+
+    settings: Settings
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    sandbox: bool = False
+    sandbox_ports: tuple[int, int] = (0, 0)
+
+    @property
+    def url(self) -> str:
+        """Where the API answers."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def sandbox_directory(self) -> Path:
+        """Where the sandbox keeps its keys and says where it listens."""
+        return self.settings.directory / "sandbox"
+
+
+def processes(plan: Plan) -> list[ProcessSpec]:
+    """Every process of the plan, with what it waits for."""
+    specs = []
+    settings = plan.settings
+    if settings.database_url is None:
+        specs.append(_postgres(settings))
+    base = [spec.name for spec in specs]
+    if plan.sandbox:
+        specs.append(_sandbox(plan))
+    if settings.kafka is not None:
+        specs.append(_role("relay", ["relay"], settings, base))
+    specs.append(_role("project", ["project"], settings, base))
+    specs.append(_role("plan", ["plan"], settings, base))
+    specs.append(_role("schedule", ["schedule"], settings, base))
+    specs += [_role(f"deliver-{name}", ["deliver", "--provider", name], settings, base) for name in PROVIDERS]
+    specs.append(_api(plan, [*base, "project"]))
+    return specs
+
+
+def _role(name: str, arguments: Sequence[str], settings: Settings, depends_on: Sequence[str]) -> ProcessSpec:
+    return ProcessSpec(name, _command(*arguments), _environment(settings), depends_on, grace=15.0)
+
+
+def _postgres(settings: Settings) -> ProcessSpec:
+    directory = bootstrap.postgres_directory(settings)
+
+    def ready() -> bool:
+        if EmbeddedPostgres(directory).connection() is None:
+            return False
+        bootstrap.prepare(settings)
+        return True
+
+    # It owns a postmaster outside its process group: forced, it must still be able to end that.
+    return ProcessSpec(
+        "postgres",
+        _command("postgres"),
+        _environment(settings),
+        ready=ready,
+        grace=75.0,
+        forced_signal=signal.SIGTERM,
+    )
+
+
+def _sandbox(plan: Plan) -> ProcessSpec:
+    control, push = plan.sandbox_ports
+    argv = [sys.executable, "-m", "tocsin.sandbox", "--dir", str(plan.sandbox_directory)]
+    argv += ["--port", str(control), "--push-port", str(push)]
+    return ProcessSpec("sandbox", argv, ready=lambda: (plan.sandbox_directory / "providers.json").exists())
+
+
+def _api(plan: Plan, depends_on: Sequence[str]) -> ProcessSpec:
+    argv = _command("api", "--host", plan.host, "--port", str(plan.port), "--workers", str(plan.workers))
+
+    def ready() -> bool:
+        try:
+            with urlopen(f"{plan.url}/healthz", timeout=1) as answer:  # noqa: S310 - our own address
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    return ProcessSpec("api", argv, _environment(plan.settings), depends_on, ready=ready, grace=15.0)
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tocsin", *arguments]
+
+
+def _environment(settings: Settings) -> Mapping[str, str]:
+    """What a role needs to find everything; the rest it inherits."""
+    environment = {"PYTHONUNBUFFERED": "1"}
+    if settings.data is not None:
+        environment["TOCSIN_DATA"] = str(settings.data)
+    return environment
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def with_ports(plan: Plan) -> Plan:
+    """The plan with every free port chosen. A sandbox keeps the ports it had: apps are configured with them."""
+    ports = plan.sandbox_ports
+    if plan.sandbox and not all(ports):
+        ports = _former_ports(plan) or (free_port(), free_port())
+    return replace(plan, port=plan.port or free_port(plan.host), sandbox_ports=ports)
+
+
+def _former_ports(plan: Plan) -> tuple[int, int] | None:
+    try:
+        known = providers_of_sandbox(plan)
+    except FileNotFoundError:
+        return None
+    control, push = urlsplit(known["control_url"]).port, urlsplit(known["push_url"]).port
+    return None if control is None or push is None else (control, push)
+
+
+def providers_of_sandbox(plan: Plan) -> dict[str, Any]:
+    """What the sandbox says of itself. Raises FileNotFoundError before its first start."""
+    text = (plan.sandbox_directory / "providers.json").read_text(encoding="utf-8")
+    known: dict[str, Any] = json.loads(text)
+    return known
+
+
+def run(plan: Plan, console: Console, on_ready: Callable[[Plan], None] | None = None) -> int:
+    """Run everything until Ctrl-C; returns the exit status. ``on_ready`` is called once all is up."""
+    configure_logging("up")
+    bootstrap.ensure_master_key(plan.settings)
+    chosen = with_ports(plan)
+
+    def ready() -> None:
+        announce(chosen, console)
+        if on_ready is not None:
+            on_ready(chosen)
+
+    status_file = chosen.settings.data / "processes.json" if chosen.settings.data else None
+    return Supervisor(processes(chosen), status_file=status_file, on_ready=ready).run()
+
+
+def announce(plan: Plan, console: Console) -> None:
+    """Write what scripts need, and say where everything is."""
+    if plan.settings.data is None:
+        console.print(f"[bold]Tocsin[/bold] answers at {plan.url}")
+        return
+    token_file = plan.settings.directory / "admin.token"
+    ensure_admin_token(plan.settings)
+    console.print(f"[bold]Tocsin[/bold] answers at {plan.url}  (stop with Ctrl-C)", soft_wrap=True)
+    console.print(f"  admin token  {token_file}", soft_wrap=True)
+    if plan.sandbox:
+        known = providers_of_sandbox(plan)
+        write_sandbox_env(plan, known)
+        console.print(f"  sandbox      {known['control_url']}/", soft_wrap=True)
+        console.print(f"  for scripts  {plan.settings.directory / SANDBOX_ENV}", soft_wrap=True)
+
+
+def write_sandbox_env(plan: Plan, providers: Mapping[str, Any]) -> None:
+    """``sandbox.env``: where everything is and how to get in, for scripts; with an app that is ready to use."""
+    app_id = _sandbox_app(plan, providers)
+    values = {
+        "TOCSIN_URL": plan.url,
+        "TOCSIN_ADMIN_TOKEN": ensure_admin_token(plan.settings),
+        "TOCSIN_APP": str(app_id),
+        "SANDBOX_URL": providers["control_url"],
+        "SANDBOX_PUSH_URL": providers["push_url"],
+        "SANDBOX_CA_FILE": providers["ca_path"],
+    }
+    text = "".join(f"{name}={value}\n" for name, value in values.items())
+    write_private(plan.settings.directory / SANDBOX_ENV, text)
+
+
+def _sandbox_app(plan: Plan, providers: Mapping[str, Any]) -> UUID:
+    """The app made at the sandbox's first start, its providers pointing at where the sandbox is now."""
+    file = plan.settings.directory / SANDBOX_ENV
+    former = dict(line.partition("=")[::2] for line in file.read_text().splitlines()) if file.exists() else {}
+    app_id = UUID(former["TOCSIN_APP"]) if "TOCSIN_APP" in former else new_app(plan.settings, "Sandbox")
+    configure_sandbox_providers(plan.settings, app_id, providers)
+    return app_id
