@@ -214,12 +214,12 @@ def _record_answers(state: Chunk, command: RecordAnswers) -> list[Fact]:
         if not indices.has(attempt.claimed, retry.index):
             continue
         exhausted = state.tries[retry.index] >= command.max_attempts
-        if exhausted and not indices.has(doubt, retry.index):
+        if exhausted and not (retry.in_doubt or indices.has(doubt, retry.index)):
             outcomes.append(_exhausted(retry, OutcomeKind.FAILED))
             continue
         waits.setdefault(moment(at, "retries.at"), []).append(retry)
         if exhausted:
-            # Its last answer cannot deny that an earlier attempt, which got none, may have reached it.
+            # Its last answer cannot deny that an attempt which got none may have reached it.
             spent.append(_exhausted(retry, OutcomeKind.UNKNOWN))
     facts: list[Fact] = []
     if outcomes:
@@ -279,7 +279,7 @@ def _refusals_of_unknown(state: Chunk, command: RecordAnswers) -> list[Outcome]:
     return [
         Outcome(retry.index, OutcomeKind.FAILED, None, retry.code, retry.reason, retry.sent_at, retry.answered_at)
         for _, retry in _retries(command)
-        if indices.has(unknown, retry.index)
+        if indices.has(unknown, retry.index) and not retry.in_doubt
     ]
 
 

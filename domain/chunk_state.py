@@ -44,7 +44,8 @@ _ONE_MORE = bytes(min(count + 1, 255) for count in range(256))
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One claim. ``devices``: all it covered; ``claimed``: still its own; ``in_doubt``: given up without an answer."""
+    """One claim. ``devices``: all it covered; ``claimed``: still its own; ``in_doubt``: let go of without an answer
+    that says whether the provider has the message."""
 
     worker: str
     lease_expires_at: datetime
@@ -275,13 +276,16 @@ def _retry_set(state: Chunk, fact: RetrySet) -> Chunk:
     attempt = state.attempts.get(fact.attempt)
     if attempt is None:
         return state
-    again = indices.of((retry.index for retry in fact.devices), len(state.devices)) & attempt.claimed
+    size = len(state.devices)
+    again = indices.of((retry.index for retry in fact.devices), size) & attempt.claimed
     if not again:
         return state
+    doubt = indices.of((retry.index for retry in fact.devices if retry.in_doubt), size) & again
+    told = replace(attempt, claimed=attempt.claimed & ~again, in_doubt=attempt.in_doubt | doubt)
     return replace(
         state,
         waiting={**state.waiting, fact.at: state.waiting.get(fact.at, 0) | again},
-        attempts={**state.attempts, fact.attempt: _let_go(attempt, again)},
+        attempts={**state.attempts, fact.attempt: told},
     )
 
 

@@ -167,7 +167,9 @@ def _amend(state: Notification, command: AmendNotification) -> list[Fact]:
     given = {name: value for name in _MEMBERS if (value := getattr(command, name)) is not UNSET}
     if not given:
         raise Invalid("say at least one thing that is to change")
-    _check(replace(state, **given), ordered=command.ordered)
+    # Who changes the text of a notification is not asked about times that were accepted once.
+    ordered = command.ordered and not given.keys().isdisjoint(("starts_at", "expires_at"))
+    _check(replace(state, **given), ordered=ordered)
     changed = {name: value for name, value in given.items() if not _same(value, getattr(state, name))}
     return [NotificationAmended(**changed)] if changed else []
 

@@ -66,7 +66,7 @@ def fold(facts: Iterable[Fact], state: Operation | None = None) -> Operation | N
 
 def evolve(state: Operation | None, fact: Fact) -> Operation:
     """The state after ``fact``. Errors: OutOfPlace for a fact that cannot stand there."""
-    if isinstance(fact, OperationStarted):
+    if state is None and isinstance(fact, OperationStarted):
         return Operation(kind=fact.kind, parameters=fact.parameters)
     if state is not None and isinstance(fact, OperationFinished):
         return replace(state, outcome=fact.outcome, result=fact.result)

@@ -145,9 +145,9 @@ def fold(facts: Iterable[Fact], state: User | None = None) -> User | None:
 
 def evolve(state: User | None, fact: Fact) -> User:
     """The state after ``fact``. Errors: OutOfPlace for a fact that cannot stand there."""
-    if isinstance(fact, UserCreated):
-        return User(name=fact.name, profile=fact.profile)
-    if state is None:
+    if state is None or state.erased:
+        if isinstance(fact, UserCreated):
+            return User(name=fact.name, profile=fact.profile)
         raise OutOfPlace("user", fact)
     match fact:
         case UserCredentialChanged(secret_id=secret_id):

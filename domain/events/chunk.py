@@ -83,13 +83,17 @@ class OutcomesRecorded(Fact, frozen=True, kw_only=True):
 
 
 class Retry(msgspec.Struct, frozen=True, array_like=True):
-    """A try that did not settle a device: the provider's answer, kept because the account of an alert needs it."""
+    """A try that did not settle a device: the provider's answer, kept because the account of an alert needs it.
+
+    ``in_doubt``: the provider may have taken the message all the same (a connection cut before its answer).
+    """
 
     index: int
     code: str | None = None
     reason: str | None = None
     sent_at: float | None = None
     answered_at: float | None = None
+    in_doubt: bool = False
 
 
 class RetrySet(Fact, frozen=True, kw_only=True):

@@ -276,6 +276,23 @@ def test_a_device_tried_often_enough_stays_unknown_where_an_earlier_try_is_in_do
     assert decide(after(plan(1), claim(), abandon(1), claim(), last), last) == []
 
 
+def test_a_retry_whose_try_may_have_arrived_leaves_the_device_in_doubt() -> None:
+    lost = RetryGroup(devices=(Retry(0, "connection-lost", in_doubt=True),), at=LATER)
+    state = after(plan(1), claim(), RecordAnswers(attempt=1, retries=(lost,)))
+    assert decide(state, CloseRemaining(kind=CANCELLED))[0] == OutcomesRecorded(
+        attempt=0, outcomes=(Outcome(0, UNKNOWN, None, "in-doubt", "cancelled"),)
+    )
+    assert decide(state, answers(1, d0=DELIVERED))[0] == OutcomeArrivedLate(
+        attempt=1, outcomes=(Outcome(0, DELIVERED),)
+    )
+
+
+def test_a_late_retry_that_is_itself_in_doubt_proves_nothing_of_an_unknown_device() -> None:
+    state = after(plan(1), claim(), abandon(1, InDoubt.UNKNOWN))
+    lost = RetryGroup(devices=(Retry(0, "connection-lost", in_doubt=True),), at=LATER)
+    assert decide(state, RecordAnswers(attempt=1, retries=(lost,))) == []
+
+
 def test_a_lease_that_still_runs_cannot_be_abandoned() -> None:
     with pytest.raises(Conflict) as refusal:
         decide(after(plan(), claim()), AbandonAttempt(attempt=1, now=LEASE, resolution=InDoubt.RESEND))

@@ -92,8 +92,11 @@ class Naive:
             else:
                 self.place = "open"
 
-    def answer(self, attempt: int, kind: OutcomeKind) -> bool:
+    def told(self, attempt: int, kind: OutcomeKind | bool, at: datetime) -> bool:
         """True where the answer counts."""
+        return self.retry(attempt, at, kind) if isinstance(kind, bool) else self.answer(attempt, kind)
+
+    def answer(self, attempt: int, kind: OutcomeKind) -> bool:
         if self.place == "claimed" and self.attempt == attempt:
             if kind is UNKNOWN:
                 self.doubts.add(attempt)
@@ -111,14 +114,15 @@ class Naive:
         self.settle(kind)
         return True
 
-    def retry(self, attempt: int, at: datetime) -> bool:
+    def retry(self, attempt: int, at: datetime, in_doubt: bool) -> bool:
         if self.place == "claimed" and self.attempt == attempt:
+            self.doubts |= {attempt} if in_doubt else set()
             if self.tries >= MAX_ATTEMPTS:
                 self.settle(UNKNOWN if self.doubts else FAILED)
             else:
                 self.place, self.until = "waiting", at
             return True
-        return self.outcome is UNKNOWN and self._answer_late(attempt, FAILED)
+        return self.outcome is UNKNOWN and not in_doubt and self._answer_late(attempt, FAILED)
 
 
 class ChunkAgainstNaiveDevices(RuleBasedStateMachine):
@@ -181,21 +185,19 @@ class ChunkAgainstNaiveDevices(RuleBasedStateMachine):
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
         attempt = data.draw(st.sampled_from(sorted(self.claims)))
-        said = data.draw(st.dictionaries(st.sampled_from(sorted(self.claims[attempt])), st.none() | kinds))
+        # A kind, or for a device to be tried again whether this try is in doubt.
+        said = data.draw(st.dictionaries(st.sampled_from(sorted(self.claims[attempt])), st.booleans() | kinds))
         at = self.now + timedelta(seconds=data.draw(st.integers(0, 20)))
+        retries = [Retry(i, "503", in_doubt=doubt) for i, doubt in said.items() if isinstance(doubt, bool)]
         command = RecordAnswers(
             attempt=attempt,
-            outcomes=tuple(Outcome(i, kind) for i, kind in said.items() if kind is not None),
-            retries=(RetryGroup(devices=tuple(Retry(i, "503") for i, kind in said.items() if kind is None), at=at),),
+            outcomes=tuple(Outcome(i, kind) for i, kind in said.items() if not isinstance(kind, bool)),
+            retries=(RetryGroup(devices=tuple(retries), at=at),),
             max_attempts=MAX_ATTEMPTS,
         )
         left_out = unneeded(self.chunk, command)
         self.do(command)
-        counted = {
-            i
-            for i, kind in said.items()
-            if (self.naive[i].retry(attempt, at) if kind is None else self.naive[i].answer(attempt, kind))
-        }
+        counted = {i for i, kind in said.items() if self.naive[i].told(attempt, kind, at)}
         assert left_out == sorted(set(said) - counted)
         assert self.do(command) == []
 
