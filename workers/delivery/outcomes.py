@@ -52,11 +52,10 @@ def answered(
     outcomes: list[Outcome] = []
     waits: dict[Wait, list[Retry]] = defaultdict(list)
     for index, answer in answers:
-        tries = chunk.tries[index]
-        if _is_final(answer, in_doubt, last=tries >= max_attempts):
+        if _is_final(answer, in_doubt):
             outcomes.append(_outcome(index, answer))
         else:
-            waits[tries, answer.retry_after].append(_retry(index, answer))
+            waits[chunk.tries[index], answer.retry_after].append(_retry(index, answer))
     # One moment for all that wait for the same reason, so that they are announced and claimed together again.
     groups = tuple(
         RetryGroup(devices=tuple(devices), at=now + timedelta(seconds=wait(*key, jitter())))
@@ -65,9 +64,9 @@ def answered(
     return RecordAnswers(attempt=attempt, outcomes=tuple(outcomes), retries=groups, max_attempts=max_attempts)
 
 
-def _is_final(answer: Answer, in_doubt: InDoubt, last: bool) -> bool:
+def _is_final(answer: Answer, in_doubt: InDoubt) -> bool:
     if answer.verdict is Verdict.UNKNOWN:
-        return last or in_doubt is InDoubt.UNKNOWN
+        return in_doubt is InDoubt.UNKNOWN
     return answer.verdict is not Verdict.RETRY
 
 
@@ -90,4 +89,5 @@ def _retry(index: int, answer: Answer) -> Retry:
         reason=answer.reason or None,
         sent_at=answer.sent_at,
         answered_at=answer.answered_at,
+        in_doubt=answer.verdict is Verdict.UNKNOWN,
     )
