@@ -254,7 +254,8 @@ def next_due(connection: Connection[Any], kinds: Sequence[DueKind] = tuple(DueKi
 def held_chunks(connection: Connection[Any], limit: int = 100, after: UUID = _NOBODY) -> list[UUID]:
     """The chunks that nobody may claim from until they are released, by id, from those above ``after``."""
     rows = connection.execute(
-        "select chunk_id from agenda_v1.chunk where held is not null and chunk_id > %s order by chunk_id limit %s",
+        "select chunk_id from agenda_v1.chunk"
+        " where held is not null and not completed and chunk_id > %s order by chunk_id limit %s",
         (after, limit),
     )
     return [chunk_id for (chunk_id,) in rows]

@@ -41,7 +41,7 @@ create table {schema}.chunk (
 create index chunk_lease on {schema}.chunk (lease_at) where lease_at is not null;
 create index chunk_retry on {schema}.chunk (retry_at) where retry_at is not null;
 create index chunk_open on {schema}.chunk (open_at) where open_at is not null;
-create index chunk_held on {schema}.chunk (chunk_id) where held is not null;
+create index chunk_held on {schema}.chunk (chunk_id) where held is not null and not completed;
 create index chunk_unclaimed on {schema}.chunk (send_id) where unclaimed;
 
 -- How far the chunks of a send are. Counted by whoever folds them, in any order.

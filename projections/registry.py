@@ -11,18 +11,26 @@ from tocsin.projections.agenda import AgendaProjection
 from tocsin.projections.apps import AppsProjection
 from tocsin.projections.audience import AudienceProjection
 from tocsin.projections.cursors import exists, passed_schemas
+from tocsin.projections.deliveries import DeliveriesProjection
 from tocsin.projections.devices import DevicesProjection
+from tocsin.projections.notifications import NotificationsProjection
+from tocsin.projections.operations import OperationsProjection
 from tocsin.projections.projection import Projection
 from tocsin.projections.sends import SendsProjection
+from tocsin.projections.users import UsersProjection
 
 PROJECTIONS: dict[str, Projection] = {
     projection.name: projection
     for projection in (
         AppsProjection(),
+        UsersProjection(),
         DevicesProjection(),
         AudienceProjection(),
+        NotificationsProjection(),
+        OperationsProjection(),
         SendsProjection(),
         AgendaProjection(),
+        DeliveriesProjection(),
     )
 }
 

@@ -1,0 +1,262 @@
+"""The read model of deliveries: one row a device of a send, with what the provider and the phone said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from psycopg import Connection
+from psycopg.rows import args_row
+
+from tocsin.domain import indices
+from tocsin.domain.delivery import NAME_OF, RETRY, DeliveryFact, unroll
+from tocsin.domain.entry import Entry
+from tocsin.domain.events.chunk import ChunkPlanned, OutcomeKind
+from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived
+from tocsin.projections.chunk_states import CHUNK_FACTS, Step, chunks_to_load, freeze, steps
+from tocsin.projections.pages import Conditions, Page, page
+from tocsin.projections.projection import DELIVERIES, Projection, Target, of_streams
+from tocsin.projections.tables import Table
+
+SCHEMA = "deliveries_v1"
+
+PENDING = "pending"
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False):
+    chunk_id: UUID
+    index: int
+    send_id: UUID
+    ordinal: int
+    app_id: UUID
+    device_id: UUID
+    provider: str
+    planned_position: int
+    outcome: str
+    message_id: str | None
+    code: str | None
+    reason: str | None
+    attempts: int
+    sent_at: datetime | None
+    answered_at: datetime | None
+    position: int
+    updated_at: datetime
+
+
+class Delivery(_Row, frozen=True):
+    """``outcome``: ``pending``, or an ``OutcomeKind``. ``code``, ``reason``: of the newest answer, also of one after
+    which the device is tried again. ``attempts``: claims, as of the newest answer. ``position`` and ``index``: the
+    address of the newest event about it in the record (the plan's, while there is no other). ``received_at``,
+    ``opened_at``: what the phone reported, by its own clock where it gave a time.
+    """
+
+    received_at: datetime | None
+    opened_at: datetime | None
+
+
+class _KeptChunk(msgspec.Struct, frozen=True):
+    chunk_id: UUID
+    state: bytes
+
+
+class _Change(NamedTuple):
+    """The columns of a row that events after the plan change."""
+
+    outcome: str
+    message_id: str | None
+    code: str | None
+    reason: str | None
+    attempts: int
+    sent_at: datetime | None
+    answered_at: datetime | None
+    position: int
+    updated_at: datetime
+
+
+_ROWS = Table(SCHEMA, "delivery", _Row, "chunk_id", "index")
+_CHUNKS = Table(SCHEMA, "chunk", _KeptChunk, "chunk_id")
+
+_CHANGE_TYPES = dict(zip(_Row.__struct_fields__, _ROWS.types, strict=True))
+_UPDATE = f"""
+    update {{schema}}.delivery d set {", ".join(f"{name} = c.{name}" for name in _Change._fields)}
+    from unnest(%s::uuid[], %s::int8[], {", ".join(f"%s::{_CHANGE_TYPES[name]}[]" for name in _Change._fields)})
+         as c (chunk_id, index, {", ".join(_Change._fields)})
+    where d.chunk_id = c.chunk_id and d.index = c.index"""
+
+_REPORT = """
+    insert into {schema}.receipt as r (send_id, device_id, received_at, opened_at)
+    select * from unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::timestamptz[]) order by 1, 2
+    on conflict (send_id, device_id) do update
+    set received_at = least(r.received_at, excluded.received_at), opened_at = least(r.opened_at, excluded.opened_at)"""
+
+_KINDS = {name: kind for kind, name in NAME_OF.items()}
+
+
+class DeliveriesProjection(Projection):
+    """Folds the Chunk and the Receipt streams."""
+
+    name = "deliveries"
+    group = DELIVERIES
+    wanted = of_streams("chunk", "receipt")
+
+    def fold(self, target: Target, entries: Sequence[Entry]) -> None:
+        _fold_chunks(target, [entry for entry in entries if type(entry.fact) in CHUNK_FACTS])
+        _fold_receipts(target, [entry for entry in entries if type(entry.fact) not in CHUNK_FACTS])
+
+
+def _fold_chunks(target: Target, entries: Sequence[Entry]) -> None:
+    before = _CHUNKS.load(target, chunks_to_load(entries))
+    plans: dict[UUID, Entry] = {}
+    changes: dict[tuple[UUID, int], _Change] = {}
+    last: dict[UUID, Step] = {}
+    for step in steps(entries, {row.chunk_id: row.state for row in before.values()}):
+        last[step.entry.originator_id] = step
+        if step.before is None:
+            plans[step.entry.originator_id] = step.entry
+        else:
+            changes.update(_changes(step))
+    _CHUNKS.save(target, before, {key: _KeptChunk(key, freeze(step.after)) for key, step in last.items()})
+    if plans:
+        _ROWS.copy(target, (row for plan in plans.values() for row in _planned(plan, changes)))
+    _update(target, {key: change for key, change in changes.items() if key[0] not in plans})
+
+
+def _planned(entry: Entry, changes: Mapping[tuple[UUID, int], _Change]) -> Iterator[_Row]:
+    """A chunk's new rows, with what happened to them since."""
+    plan, position = entry.fact, entry.position
+    assert isinstance(plan, ChunkPlanned)
+    assert entry.recorded_at is not None
+    untouched = _Change(PENDING, None, None, None, 0, None, None, position, entry.recorded_at)
+    for index, device_id in enumerate(plan.devices):
+        change = changes.get((entry.originator_id, index), untouched)
+        yield _Row(
+            entry.originator_id,
+            index,
+            plan.send_id,
+            plan.ordinal,
+            entry.app_id,
+            device_id,
+            plan.provider,
+            position,
+            *change,
+        )
+
+
+def _changes(step: Step) -> Iterator[tuple[tuple[UUID, int], _Change]]:
+    """The changed columns of each device whose standing the entry changes."""
+    assert step.entry.recorded_at is not None
+    for fact in unroll(step.entry, step.after):
+        if _counts(step, fact):
+            yield (
+                (fact.chunk_id, fact.index),
+                _Change(
+                    outcome=_KINDS[fact.name].value if fact.name in _KINDS else PENDING,
+                    message_id=fact.message_id,
+                    code=fact.code,
+                    reason=fact.reason,
+                    attempts=step.after.tries[fact.index],
+                    sent_at=_time(fact.sent_at),
+                    answered_at=_time(fact.answered_at),
+                    position=fact.position,
+                    updated_at=step.entry.recorded_at,
+                ),
+            )
+
+
+def _counts(step: Step, fact: DeliveryFact) -> bool:
+    """Whether the chunk took this answer: what comes from an attempt that lost the device, it did not."""
+    before, after = step.before, step.after
+    assert before is not None
+    if fact.name == RETRY:
+        attempt = before.attempts.get(fact.attempt)
+        return attempt is not None and indices.has(attempt.claimed, fact.index)
+    kind = OutcomeKind(_KINDS[fact.name])
+    was = indices.has(before.final.get(kind, 0), fact.index)
+    return indices.has(after.final.get(kind, 0), fact.index) and not was
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _update(target: Target, changes: Mapping[tuple[UUID, int], _Change]) -> None:
+    if changes:
+        chunks, numbers = zip(*changes, strict=True)
+        columns = (list(column) for column in zip(*changes.values(), strict=True))
+        target.run(_UPDATE, list(chunks), list(numbers), *columns)
+
+
+def _fold_receipts(target: Target, entries: Sequence[Entry]) -> None:
+    received: dict[tuple[UUID, UUID], datetime] = {}
+    opened: dict[tuple[UUID, UUID], datetime] = {}
+    for entry in entries:
+        fact = entry.fact
+        assert isinstance(fact, ReceiptReceived | ReceiptOpened)
+        assert entry.recorded_at is not None
+        times, key, at = (
+            (opened if isinstance(fact, ReceiptOpened) else received),
+            (fact.send_id, fact.device_id),
+            fact.at,
+        )
+        times[key] = min(times.get(key, at or entry.recorded_at), at or entry.recorded_at)
+    if keys := received.keys() | opened.keys():
+        sends, devices = zip(*keys, strict=True)
+        target.run(_REPORT, list(sends), list(devices), [received.get(key) for key in keys],
+                   [opened.get(key) for key in keys])  # fmt: skip
+
+
+_SELECT = f"""
+    select {", ".join(f"t.{name}" for name in _Row.__struct_fields__)}, r.received_at, r.opened_at
+    from deliveries_v1.delivery t
+    left join deliveries_v1.receipt r on r.send_id = t.send_id and r.device_id = t.device_id"""
+
+
+def list_deliveries(
+    connection: Connection[Any],
+    send_id: UUID,
+    *,
+    outcome: str | None = None,
+    provider: str | None = None,
+    after: tuple[int, int] = (-1, -1),
+    limit: int = 100,
+) -> Page[Delivery, tuple[int, int]]:
+    """A send's deliveries by chunk and device, from those whose (``ordinal``, ``index``) is above ``after``.
+
+    ``outcome``: ``pending`` or an ``OutcomeKind``.
+    """
+    conditions = Conditions(["t.send_id = %s", "(t.ordinal, t.index) > (%s, %s)"], [send_id, *after])
+    conditions.add(outcome, "t.outcome = %s")
+    if outcome is not None and outcome not in (PENDING, OutcomeKind.DELIVERED):
+        # As the planner cannot know of a parameter that the few which failed have an index of their own.
+        conditions.texts.append("t.outcome not in ('delivered', 'pending')")
+    conditions.add(provider, "t.provider = %s")
+    found = _select(
+        connection, f"{conditions.where} order by t.ordinal, t.index limit %s", *conditions.parameters, limit + 1
+    )
+    return page(found, limit, lambda row: (row.ordinal, row.index))
+
+
+def device_deliveries(
+    connection: Connection[Any], device_id: UUID, *, before: int | None = None, limit: int = 100
+) -> Page[Delivery, int]:
+    """What was sent to a device, the newest first, from those whose ``planned_position`` is below ``before``."""
+    conditions = Conditions.of("t.device_id = %s", device_id)
+    conditions.add(before, "t.planned_position < %s")
+    found = _select(
+        connection, f"{conditions.where} order by t.planned_position desc limit %s", *conditions.parameters, limit + 1
+    )
+    return page(found, limit, lambda row: row.planned_position)
+
+
+def delivery(connection: Connection[Any], send_id: UUID, device_id: UUID) -> Delivery | None:
+    """What became of one device of a send; None where the send had nothing for it."""
+    found = _select(connection, "where t.device_id = %s and t.send_id = %s", device_id, send_id)
+    return found[0] if found else None
+
+
+def _select(connection: Connection[Any], condition: str, *parameters: object) -> list[Delivery]:
+    with connection.cursor(row_factory=args_row(Delivery), binary=True) as cursor:
+        return cursor.execute(f"{_SELECT} {condition}".encode(), parameters).fetchall()
