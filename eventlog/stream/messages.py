@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 from tocsin.eventlog.stored import StoredEvent
@@ -31,12 +32,17 @@ class Place:
     after: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Origin:
     """Which record the messages come from."""
 
     record_id: UUID
     epoch: int
+
+    @cached_property
+    def _constant(self) -> list[Header]:
+        source = f"urn:uuid:{self.record_id}".encode()
+        return [("ce_specversion", b"1.0"), ("ce_source", source), ("ce_epoch", b"%d" % self.epoch)]
 
     def headers(self, event: StoredEvent, after: int) -> list[Header]:
         """The headers of an event; ``after`` is the position of the message before it in its partition."""
@@ -57,11 +63,9 @@ class Origin:
 
     def _common(self, position: int, after: int, kind: str, name: str) -> list[Header]:
         return [
-            ("ce_specversion", b"1.0"),
+            *self._constant,
             ("ce_id", f"{self.epoch}.{name}".encode()),
-            ("ce_source", f"urn:uuid:{self.record_id}".encode()),
             ("ce_type", kind.encode()),
-            ("ce_epoch", b"%d" % self.epoch),
             ("ce_position", b"%d" % position),
             ("ce_after", b"%d" % after),
         ]

@@ -17,10 +17,13 @@ from tocsin.eventlog.stream.tail import Tail
 
 logger = logging.getLogger(__name__)
 
-EVENTS_AT_ONCE = 2000
+EVENTS_AT_ONCE = 5000
+BYTES_AT_ONCE = 16 * 1024 * 1024
 WORK_WATERMARK_EVERY = 0.1
 REPEAT_WATERMARK_EVERY = 5.0
 LOOK_FOR_TOPICS_EVERY = 1.0
+
+_ROWS_AT_ONCE = 500
 
 
 class Deposed(Exception):
@@ -127,7 +130,7 @@ class Relay:
         return self._cursor.position
 
     def step(self) -> bool:
-        """Publish what is there, at most ``EVENTS_AT_ONCE``; whether there was anything.
+        """Publish what is there, up to ``EVENTS_AT_ONCE`` or ``BYTES_AT_ONCE``; whether there was anything.
 
         Raises ``Deposed``, ``BrokerError`` or one of ``CONNECTION_LOST``; nothing is skipped by any of them.
         """
@@ -135,22 +138,29 @@ class Relay:
         if head.epoch != self._cursor.epoch:
             raise Deposed(f"the record is in epoch {head.epoch}, this term began in {self._cursor.epoch}")
         self._look_for_topics()
-        stop = min(head.position, self._cursor.position + EVENTS_AT_ONCE)
-        moved = stop > self._cursor.position
+        reached = self._publish_up_to(min(head.position, self._cursor.position + EVENTS_AT_ONCE))
+        moved = reached > self._cursor.position
+        self._mark(reached, moved)
+        self._publisher.flush(reached)
         if moved:
-            self._publish(stop)
-        self._mark(stop, moved)
-        self._publisher.flush(stop)
-        if moved:
-            self._cursor.move(stop)
+            self._cursor.move(reached)
         return moved
 
-    def _publish(self, stop: int) -> None:
-        for event in self._tail.read(self._cursor.position, stop):
-            self._publisher.event(EVENTS, event)
-            for topic in self._route(event):
-                self._publisher.add_topics([topic])
-                self._publisher.event(topic, event)
+    def _publish_up_to(self, stop: int) -> int:
+        """Queue events up to ``stop``, or fewer when they are large; answers how far it came."""
+        reached, size = self._cursor.position, 0
+        while reached < stop and size < BYTES_AT_ONCE:
+            start, reached = reached, min(stop, reached + _ROWS_AT_ONCE)
+            for event in self._tail.read(start, reached):
+                self._publish(event)
+                size += len(event.state)
+        return reached
+
+    def _publish(self, event: StoredEvent) -> None:
+        self._publisher.event(EVENTS, event)
+        for topic in self._route(event):
+            self._publisher.add_topics([topic])
+            self._publisher.event(topic, event)
 
     def _mark(self, position: int, moved: bool) -> None:
         """Watermarks: at once for the events, soon for the work, again and again for whoever finds an empty log."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import functools
+import hashlib
 import os
 import re
 import shutil
@@ -32,20 +34,13 @@ class NoBroker(Exception):
 def jars() -> str:
     """The class path of the broker, which is fetched when it is not in the repository's cache."""
     _require_java()
-    digest = re.sub(r"\W", "", _version())
-    folder = CACHE / digest
+    folder = CACHE / hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             _fetch(folder)
     return f"{folder}/*"
-
-
-def _version() -> str:
-    found = re.search(r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>([\d.]+)</version>", POM.read_text())
-    assert found, "the pom names no version of Kafka"
-    return found[1]
 
 
 def _fetch(folder: Path) -> None:
@@ -86,15 +81,20 @@ def _may_install() -> bool:
 def _is_offered(package: str) -> bool:
     if not _may_install():
         return False
-    _apt("update")
+    _update_lists()
     return subprocess.run(["apt-cache", "show", package], capture_output=True, check=False).returncode == 0
 
 
 def _install(packages: Sequence[str], missing: str) -> None:
     if not _may_install():
         raise NoBroker(ADVICE.format(missing=missing))
-    _apt("update")
+    _update_lists()
     _apt("install", "-y", "--no-install-recommends", *packages)
+
+
+@functools.cache
+def _update_lists() -> None:
+    _apt("update")
 
 
 def _apt(*arguments: str) -> None:

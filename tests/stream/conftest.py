@@ -44,6 +44,7 @@ def start_consumer(transport: Transport) -> Iterator[StartConsumer]:
         arguments = {"stream": transport.spec.as_json(), "topic": "events", "name": name, "pause": pause}
         process = subprocess.Popen(
             [sys.executable, str(HERE / "counting_consumer.py"), json.dumps(arguments)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )

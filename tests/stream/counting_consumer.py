@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 import psycopg
-from stream_spec import StreamSpec
+from stream_spec import StreamSpec, end_with_the_tests
 
 from tocsin.eventlog.stream.port import Batch, Cursor, Stream
 
@@ -82,6 +82,7 @@ class CountingConsumer:
 
 def main() -> None:
     """Consume until killed. What to consume comes as JSON in the first argument."""
+    end_with_the_tests()
     arguments = json.loads(sys.argv[1])
     spec = StreamSpec(**arguments["stream"])
     consumer = CountingConsumer(spec.open(), spec.database_url, arguments["topic"], arguments["name"])

@@ -8,18 +8,19 @@ import signal
 import sys
 import threading
 
-from tocsin.eventlog.stream.broker import KafkaSettings
+from stream_spec import StreamSpec, end_with_the_tests
+
 from tocsin.workers.relay import run
 
 
 def main() -> None:
     """Relay until told to stop."""
-    arguments = json.loads(sys.argv[1])
+    end_with_the_tests()
+    spec = StreamSpec(**json.loads(sys.argv[1]))
     logging.basicConfig(level=logging.WARNING)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    settings = KafkaSettings(arguments["bootstrap"], topic_prefix=arguments["topic_prefix"])
-    run(arguments["database_url"], settings, stop)
+    run(spec.database_url, spec.settings(), stop)
 
 
 if __name__ == "__main__":

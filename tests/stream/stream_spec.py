@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,3 +36,13 @@ class StreamSpec:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def end_with_the_tests() -> None:
+    """End this process when its standard input does, a pipe to the tests, however they ended."""
+
+    def wait() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

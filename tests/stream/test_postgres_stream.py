@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from record_writer import RecordWriter
-from stream_contract import StreamContract
+from stream_contract import PolledMembers, StreamContract, until
 from stream_spec import PARTITIONS, StreamSpec
 from transports import PostgresTransport, Transport
 
@@ -31,6 +31,19 @@ def test_the_number_of_partitions_is_fixed_by_the_first_to_ask(record_url: str) 
     assert PostgresStream(record_url).partitions(EVENTS) == PARTITIONS
     with pytest.raises(ValueError, match="ask for 6"):
         PostgresStream(record_url, partitions=5)
+
+
+@pytest.mark.parametrize("members", [3, 4, PARTITIONS + 1])
+def test_any_number_of_members_gets_a_fair_share(record_url: str, members: int) -> None:
+    stream = PostgresStream(record_url, partitions=PARTITIONS)
+    consumers = [stream.subscribe(EVENTS, "readers", lambda _: {}) for _ in range(members)]
+    each, odd = divmod(PARTITIONS, members)
+    with PolledMembers(consumers):
+        until(lambda: sorted(len(c.assigned) for c in consumers) == [each] * (members - odd) + [each + 1] * odd)
+        assert frozenset().union(*(consumer.assigned for consumer in consumers)) == frozenset(range(PARTITIONS))
+    for consumer in consumers:
+        consumer.close()
+    stream.close()
 
 
 def test_python_and_sql_agree_on_a_streams_partition(record_url: str) -> None:

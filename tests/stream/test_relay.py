@@ -15,7 +15,7 @@ from tocsin.eventlog.stream.port import EVENTS, Consumer
 from tocsin.eventlog.stream.relay import Deposed, RelayCursor
 from tocsin.eventlog.stream.tail import Tail
 
-MANY = 12_000
+MANY = 20_000
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_relays_killed_in_the_middle_lose_nothing_and_repeat_nothing_visibly(
     transport: KafkaTransport, writer: RecordWriter, consumer: Consumer, record_url: str
 ) -> None:
     writer.append_many(MANY)
-    for _ in range(3):
+    for _ in range(2):
         before = relayed(record_url)
         relay = transport.start_relay()
         until(lambda before=before: relayed(record_url) > before)

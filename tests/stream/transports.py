@@ -56,7 +56,7 @@ class KafkaTransport(Transport):
     def start_relay(self) -> subprocess.Popen[bytes]:
         """One more relay; one of them leads."""
         command = [sys.executable, str(HERE / "run_relay.py"), json.dumps(self.spec.as_json())]
-        self._relays.append(subprocess.Popen(command))
+        self._relays.append(subprocess.Popen(command, stdin=subprocess.PIPE))
         return self._relays[-1]
 
     def break_down(self) -> None:
@@ -69,4 +69,4 @@ class KafkaTransport(Transport):
         """End the relays."""
         for relay in self._relays:
             relay.kill()
-            relay.wait()
+            relay.communicate()
