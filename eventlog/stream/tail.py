@@ -96,6 +96,9 @@ class Tail:
         """Run ``read`` on a live connection; one that broke is given up, so that the next call connects afresh."""
         if self._connection is None:
             self._connection = connect(self._database_url, "tocsin tail")
+            # A plan is kept from when the record was small; by position is the way to read it at any size.
+            self._connection.execute("set enable_seqscan = off")
+            self._connection.execute("set enable_bitmapscan = off")
         try:
             return read(self._connection)
         except CONNECTION_LOST:

@@ -55,6 +55,36 @@ def test_python_and_sql_agree_on_a_streams_partition(record_url: str) -> None:
     assert [partition_of(stream_id, partitions) for stream_id, partitions, _ in rows] == [found for _, _, found in rows]
 
 
+def test_a_tail_that_began_on_a_small_record_does_not_scan_all_of_it_once_it_is_large(
+    record_url: str, writer: RecordWriter
+) -> None:
+    writer.append_many(20)
+    with psycopg.connect(record_url, autocommit=True) as connection:
+        connection.execute("analyze record.events")
+    reader = tail.Tail(record_url)
+    for _ in range(20):
+        read_everywhere(reader, 0, 20)
+    writer.append_many(20_000)
+    scans_before = sequential_scans(reader)
+    for _ in range(10):
+        read_everywhere(reader, 19_000, 20_000)
+    assert sequential_scans(reader) == scans_before
+    reader.close()
+
+
+def read_everywhere(reader: tail.Tail, start: int, stop: int) -> None:
+    reader.read(start, stop)
+    reader.read_share(start, stop, [1, 2], PARTITIONS)
+    reader.read_due(start, stop, 100)
+
+
+def sequential_scans(reader: tail.Tail) -> int:
+    """How often the whole of the events was read so far."""
+    reader.rows("select pg_stat_force_next_flush()::text")
+    ((scans,),) = reader.rows("select seq_scan from pg_stat_user_tables where relid = 'record.events'::regclass")
+    return int(scans)
+
+
 def test_nobody_reads_past_a_gap(record_url: str, writer: RecordWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tail, "GAP_PATIENCE", 0.3)
     writer.append_many(10)
