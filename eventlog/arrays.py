@@ -2,90 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from tocsin.eventlog.packed import Packed, byteas, int2s, int4s, int8s, texts, uuids
 from tocsin.eventlog.unit import Unit
 
+_PACK: dict[str, Callable[[Iterable[Any]], Packed]] = {
+    "int2": int2s,
+    "int4": int4s,
+    "int8": int8s,
+    "uuid": uuids,
+    "bytea": byteas,
+    "text": texts,
+}
 
-class Arrays:
-    """The columns of several units, each row led by the number of its unit."""
+_EVENTS = ("int4", "uuid", "int4", "uuid", "uuid", "text", "int2", "bytea")
+_COUNTS = ("int4",)
+_STREAMS = ("int4", "uuid", "int4")
+_CLAIMS = ("int4", "uuid", "text", "bytea", "uuid", "uuid")
+_KEYS = ("int4", "uuid", "int4", "bytea")
+_SEALED = ("int4", "int8")
+_COMMANDS = ("int4", "uuid", "bytea", "bytea", "bytea")
+_SECRETS = ("int4", "uuid", "uuid", "text", "bytea")
+_BESIDES = (_COUNTS, _STREAMS, _CLAIMS, _KEYS, _SEALED, _COMMANDS, _SECRETS)
 
-    def __init__(self, units: Sequence[Unit]) -> None:
-        self._units = units
-        self._claims = _columns(
-            6,
-            (
-                (number, claim.app_id, claim.kind, claim.digest, claim.stream_id, claim.moved_from)
-                for number, unit in enumerate(units)
-                for claim in unit.claims
-            ),
+
+def _call(function: str, groups: Sequence[Sequence[str]]) -> str:
+    return f"select * from record.{function}({', '.join(f'%b::{kind}[]' for group in groups for kind in group)})"
+
+
+APPEND = _call("append", (_EVENTS, *_BESIDES))
+RESERVE = _call("reserve", _BESIDES)
+
+
+def append_parameters(units: Sequence[Unit]) -> list[Packed]:
+    """For ``APPEND``."""
+    return _columns(_EVENTS, _event_rows(units)) + reserve_parameters(units)
+
+
+def reserve_parameters(units: Sequence[Unit]) -> list[Packed]:
+    """For ``RESERVE``: everything of the units but their events."""
+    return [
+        *_columns(_COUNTS, [(len(unit.events),) for unit in units]),
+        *_columns(_STREAMS, _stream_rows(units)),
+        *_columns(_CLAIMS, _claim_rows(units)),
+        *_columns(_KEYS, _key_rows(units)),
+        *_columns(_SEALED, _sealed_rows(units)),
+        *_columns(_COMMANDS, _command_rows(units)),
+        *_columns(_SECRETS, _secret_rows(units)),
+    ]
+
+
+def _columns(kinds: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[Packed]:
+    columns: Iterable[Iterable[Any]] = zip(*rows, strict=True) if rows else [()] * len(kinds)
+    return [_PACK[kind](column) for kind, column in zip(kinds, columns, strict=True)]
+
+
+def _event_rows(units: Sequence[Unit]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            number,
+            event.originator_id,
+            event.originator_version,
+            event.app_id,
+            event.root_id,
+            event.topic,
+            event.schema_version,
+            event.state,
         )
-        self._keys = _columns(
-            4,
-            (
-                (number, key.subject, key.generation, key.wrapped)
-                for number, unit in enumerate(units)
-                for key in unit.keys
-            ),
-        )
-        self._commands = _columns(
-            5,
-            (
-                (number, command.scope, command.key_digest, command.request_digest, command.answer)
-                for number, unit in enumerate(units)
-                if (command := unit.command) is not None
-            ),
-        )
-        self._secrets = _columns(
-            5,
-            (
-                (number, secret.secret_id, secret.app_id, secret.kind, secret.sealed)
-                for number, unit in enumerate(units)
-                for secret in unit.secrets
-            ),
-        )
-        self.event_count = sum(len(unit.events) for unit in units)
-
-    def append_parameters(self) -> list[Any]:
-        """For ``record.append``."""
-        events = _columns(
-            8,
-            (
-                (
-                    number,
-                    event.originator_id,
-                    event.originator_version,
-                    event.app_id,
-                    event.root_id,
-                    event.topic,
-                    event.schema_version,
-                    event.state,
-                )
-                for number, unit in enumerate(self._units)
-                for event in unit.events
-            ),
-        )
-        return [*events, *self._claims, *self._keys, *self._commands, *self._secrets]
-
-    def admit_parameters(self) -> list[Any]:
-        """For ``record.admit``."""
-        events = _columns(
-            3,
-            (
-                (number, event.originator_id, event.originator_version)
-                for number, unit in enumerate(self._units)
-                for event in unit.events
-            ),
-        )
-        return [*events, *self._claims, *self._keys[:3], *self._commands[:3]]
-
-    def accompany_parameters(self, refused: list[int], appended_to: int, at: datetime) -> list[Any]:
-        """For ``record.accompany``."""
-        return [refused, appended_to, at, *self._claims, *self._keys, *self._commands, *self._secrets]
+        for number, unit in enumerate(units)
+        for event in unit.events
+    ]
 
 
-def _columns(width: int, rows: Any) -> list[list[Any]]:
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns or [[] for _ in range(width)]
+def _stream_rows(units: Sequence[Unit]) -> list[tuple[Any, ...]]:
+    return [(number, stream, first) for number, unit in enumerate(units) for stream, first in unit.streams.items()]
+
+
+def _claim_rows(units: Sequence[Unit]) -> list[tuple[Any, ...]]:
+    return [
+        (number, claim.app_id, claim.kind, claim.digest, claim.stream_id, claim.moved_from)
+        for number, unit in enumerate(units)
+        for claim in unit.claims
+    ]
+
+
+def _key_rows(units: Sequence[Unit]) -> list[tuple[Any, ...]]:
+    return [
+        (number, key.subject, key.generation, key.wrapped) for number, unit in enumerate(units) for key in unit.keys
+    ]
+
+
+def _sealed_rows(units: Sequence[Unit]) -> list[tuple[Any, ...]]:
+    return [(number, unit.erasures) for number, unit in enumerate(units) if unit.erasures is not None]
+
+
+def _command_rows(units: Sequence[Unit]) -> list[tuple[Any, ...]]:
+    return [
+        (number, command.scope, command.key_digest, command.request_digest, command.answer)
+        for number, unit in enumerate(units)
+        if (command := unit.command) is not None
+    ]
+
+
+def _secret_rows(units: Sequence[Unit]) -> list[tuple[Any, ...]]:
+    return [
+        (number, secret.secret_id, secret.app_id, secret.kind, secret.sealed)
+        for number, unit in enumerate(units)
+        for secret in unit.secrets
+    ]

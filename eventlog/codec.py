@@ -19,12 +19,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tocsin.domain.catalog import CATALOG, NAMES, UPCASTS
 from tocsin.domain.entry import Actor, Entry, Fact
 from tocsin.domain.personal import Personal, erased
-from tocsin.eventlog.keyring import KeyRing, NewKey, SubjectKey
+from tocsin.eventlog.keyring import KeyRing, SubjectKey, WritingKeys
 from tocsin.eventlog.keys import decrypt, encrypt
 from tocsin.eventlog.stored import StoredEvent
 
 F = TypeVar("F")
-_KID = re.compile(rb'"kid":"([0-9a-f.-]{36,48})"')
+# The values clients choose may look the same: whatever this finds is a key only if the key ring knows it.
+_KID = re.compile(rb'"kid":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.[1-9][0-9]{0,8})?)","ciphertext":"')
 
 
 class _Sealed(msgspec.Struct, frozen=True):
@@ -65,16 +66,17 @@ class Codec:
         self._keyring = keyring
         self._reading = _Reading()
 
-    def encode(self, entries: Sequence[Entry]) -> tuple[list[StoredEvent], list[NewKey]]:
-        """The stored form of ``entries``, and the data keys made for subjects that had none."""
-        keys, made = self._keyring.for_writing(_subjects(entries))
-        writer = _Writer(keys)
-        return [writer.encode(entry) for entry in entries], made
+    def encode(self, entries: Sequence[Entry]) -> tuple[list[StoredEvent], WritingKeys]:
+        """The stored form of ``entries``, and the keys they were sealed with, which hold only as the append checks."""
+        keys = self._keyring.for_writing(_subjects(entries))
+        writer = _Writer(keys.by_subject)
+        return [writer.encode(entry) for entry in entries], keys
 
     def decode(self, events: Sequence[StoredEvent]) -> list[Entry]:
         """The entries of stored events, in order. Erased values read as tombstones.
 
-        Raises UnknownEvent, and WrongKey where a ciphertext was altered or moved from another event.
+        Raises UnknownEvent, WrongKey where a ciphertext was altered or moved from another event, and LookupError where
+        a key is neither there nor destroyed.
         """
         kids = {kid.decode() for event in events for kid in _KID.findall(event.state)}
         self._reading.ciphers = self._keyring.for_reading(kids)
@@ -108,7 +110,7 @@ class Codec:
         raw = msgspec.json.decode(event.state)
         for older in range(version, known[1]):
             raw["fact"] = UPCASTS[name, older](raw["fact"])
-        return msgspec.convert(raw, decoder.type, dec_hook=self._open, builtin_types=(bytes,))  # type: ignore[no-any-return]
+        return msgspec.convert(raw, decoder.type, dec_hook=self._open, builtin_types=(bytes,), str_keys=True)  # type: ignore[no-any-return]
 
     def _decoder(self, name: str) -> msgspec.json.Decoder[Any]:
         decoder = self._reading.decoders.get(name)
@@ -122,6 +124,11 @@ class Codec:
             raise TypeError(f"no codec for {kind.__name__}")
         sealed = msgspec.convert(raw, _Sealed)
         subject = UUID(sealed.kid.partition(".")[0])
+        if sealed.kid not in self._reading.ciphers:
+            raise LookupError(
+                f"the record names a data key that is not in this database ({sealed.kid}): "
+                "restore record.subject_keys from the same backup as record.events"
+            )
         cipher = self._reading.ciphers[sealed.kid]
         if cipher is None:
             return erased(subject)

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+logger = logging.getLogger(__name__)
+
 ROLE = "tocsin_app"
 WRITE_TIMEOUT = 5
-"""Seconds after which the server ends a writer's transaction, and with it the lock a frozen writer would hold."""
+"""Seconds a writer may hold the head's lock once it has it, and seconds it waits for it before it looks who does."""
+
+CONNECT_SECONDS = 5
+"""How long a caller waits for a session before it is told that the database is away."""
+
+# A host that vanished answers nothing at all: without these a caller would wait for it for hours.
+_PATIENCE = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
+# A session that waits for its client in the middle of a COPY minds no time-out of the server's own: it acts on being
+# terminated and nothing else (ProcessClientReadInterrupt in postgres.c). Whoever waits for it has to do that. Sessions
+# that wait for the lock themselves, or work, wait for something other than their client.
+_END_FROZEN_WRITER = """
+    select pid, pg_terminate_backend(pid) from pg_stat_activity
+    where wait_event_type = 'Client'
+      and state_change < clock_timestamp() - current_setting('tocsin.holding_time')::interval
+      and pid in (select l.pid from pg_locks l join pg_database d on d.oid = l.database
+                  where d.datname = current_database() and l.relation = 'record.head'::regclass and l.granted
+                    and l.mode in ('RowShareLock', 'RowExclusiveLock'))
+"""
 
 
 def configure(connection: Connection[Any], *, write_timeout: float | None = None) -> None:
@@ -21,8 +48,8 @@ def configure(connection: Connection[Any], *, write_timeout: float | None = None
     connection.execute("set search_path to ''")
     if write_timeout is not None:
         milliseconds = int(write_timeout * 1000)
-        connection.execute(f"set transaction_timeout to {milliseconds}".encode())
         connection.execute(f"set lock_timeout to {milliseconds}".encode())
+        connection.execute(f"set tocsin.holding_time to '{milliseconds}ms'".encode())
 
 
 def connect(database_url: str, *, write_timeout: float | None = None, **parameters: Any) -> Connection[Any]:
@@ -30,9 +57,23 @@ def connect(database_url: str, *, write_timeout: float | None = None, **paramete
 
     ``parameters`` are libpq's (``application_name``, ``keepalives``, …).
     """
-    connection = psycopg.connect(database_url, **{"connect_timeout": 5, **parameters})
+    connection = psycopg.connect(database_url, **{**_PATIENCE, **parameters})
     configure(connection, write_timeout=write_timeout)
     return connection
+
+
+def end_frozen_writer(connection: Connection[Any]) -> list[int]:
+    """End the session that holds the head's lock while its client stands still; the processes ended, by their number.
+
+    ``connection`` is one made with a ``write_timeout``: that is how long standing still is suffered.
+    """
+    with connection.transaction():
+        # A session may end those of the role that logged in, which all of Tocsin's do, and not the restricted role's.
+        connection.execute("set local role none")
+        ended = [pid for pid, done in connection.execute(_END_FROZEN_WRITER.encode()) if done]
+    for pid in ended:
+        logger.warning("ended a writer's session that stood still with the record locked (server process %d)", pid)
+    return ended
 
 
 def pool(
@@ -50,7 +91,7 @@ def pool(
         open=True,
         configure=configure_session,
         check=ConnectionPool.check_connection,
-        kwargs={"connect_timeout": 5, "application_name": name},
+        kwargs={**_PATIENCE, "application_name": name},
         name=name,
-        timeout=10,
+        timeout=CONNECT_SECONDS,
     )

@@ -7,8 +7,9 @@ import hmac
 import secrets
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections import ChainMap
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +18,12 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from tocsin.eventlog.keys import KEY, MasterKeys
+from tocsin.eventlog.packed import uuids
 
 CACHE_SECONDS = 60
 """How long an unwrapped key is remembered: the longest a process may still read a person erased elsewhere."""
-CACHE_KEYS = 500_000
+CACHE_KEYS = 50_000
+"""How many are remembered at most: one that is ready for use takes 2.4 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,32 @@ class NewKey:
     wrapped: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class WritingKeys:
+    """The keys to seal an append with: ``made`` are those that have to commit with it.
+
+    ``erasures``: how often the record had seen keys destroyed when these were looked up; None where there are none.
+    """
+
+    by_subject: Mapping[UUID, SubjectKey]
+    made: Sequence[NewKey]
+    erasures: int | None
+
+
+_Stored = tuple[UUID, int, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Writable:
+    """Keys found at one count of erasures."""
+
+    erasures: int
+    keys: dict[UUID, SubjectKey] = field(default_factory=dict)
+
+
 def kid_of(subject: UUID, generation: int) -> str:
     """The name of a key in a ciphertext: the subject, and from the second generation on its number."""
     return str(subject) if generation == 1 else f"{subject}.{generation}"
-
-
-def _subject_of(kid: str) -> tuple[UUID, int]:
-    subject, _, generation = kid.partition(".")
-    return UUID(subject), int(generation or 1)
 
 
 class KeyRing:
@@ -59,29 +80,45 @@ class KeyRing:
         self._pool = pool
         self._master = master
         self._readable: dict[str, AESGCM | None] = {}
-        self._writable: dict[UUID, SubjectKey] = {}
+        self._writable: _Writable | None = None
         self._cached_since = time.monotonic()
         self._digest_keys: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
-    def for_writing(self, subjects: Collection[UUID]) -> tuple[dict[UUID, SubjectKey], list[NewKey]]:
-        """The current key of each subject, and those made just now, to be stored by the append that uses them."""
+    def for_writing(self, subjects: Collection[UUID]) -> WritingKeys:
+        """The current key of each subject, those made just now among them."""
+        if not subjects:
+            return WritingKeys({}, (), None)
         self._forget_old()
-        keys = {subject: key for subject in subjects if (key := self._writable.get(subject))}
-        missing = [subject for subject in subjects if subject not in keys]
+        # One set of keys from start to end: another thread may begin a new one meanwhile.
+        writable = self._writable or _Writable(-1)
+        missing = [subject for subject in subjects if subject not in writable.keys]
         if not missing:
-            return keys, []
+            return WritingKeys(writable.keys, (), writable.erasures)
+        erasures, stored = self._stored(missing)
+        if erasures != writable.erasures:
+            writable = self._writable = _Writable(erasures)
+            if len(missing) < len(subjects):
+                return self.for_writing(subjects)
+        return self._completed(writable, missing, stored)
+
+    def _completed(self, writable: _Writable, missing: Sequence[UUID], stored: Sequence[_Stored]) -> WritingKeys:
         generations: dict[UUID, int] = {}
-        for subject, generation, wrapped in self._select(missing):
+        for subject, generation, wrapped in stored:
             generations[subject] = max(generation, generations.get(subject, 0))
             if wrapped is not None:
-                keys[subject] = self._writable[subject] = self._open(subject, generation, wrapped)
-        made = [self._make(subject, generations.get(subject, 0) + 1) for subject in missing if subject not in keys]
-        keys.update((key.subject, key) for key, _ in made)
-        return keys, [new for _, new in made]
+                writable.keys[subject] = self._open(subject, generation, wrapped)
+        made = [
+            self._make(subject, generations.get(subject, 0) + 1) for subject in missing if subject not in writable.keys
+        ]
+        if not made:
+            return WritingKeys(writable.keys, (), writable.erasures)
+        # What was made is not stored yet, and may never be: it is for this append alone.
+        keys = ChainMap({key.subject: key for key, _ in made}, writable.keys)
+        return WritingKeys(keys, [new for _, new in made], writable.erasures)
 
     def for_reading(self, kids: Iterable[str]) -> Mapping[str, AESGCM | None]:
-        """The cipher of each key named, None where it was destroyed. Raises LookupError for one that never was."""
+        """The cipher of each key named, None where it was destroyed; one that never was is not in the answer."""
         self._forget_old()
         # One dictionary from start to end: another thread may begin a new one meanwhile.
         readable = self._readable
@@ -92,18 +129,14 @@ class KeyRing:
 
     def destroy(self, connection: Connection[Any], subjects: Collection[UUID]) -> None:
         """Destroy every key of these subjects, in the caller's transaction. There is no way back."""
-        connection.execute(
-            "update record.subject_keys set wrapped = null, destroyed_at = clock_timestamp() "
-            "where subject = any(%s) and wrapped is not null",
-            (list(subjects),),
-        )
+        connection.execute("select record.destroy_keys(%s)", (list(subjects),))
         self.forget()
 
     def forget(self) -> None:
         """Drop every remembered key, as after an erasure."""
         with self._lock:
             self._readable = {}
-            self._writable = {}
+            self._writable = None
             self._cached_since = time.monotonic()
 
     def digest(self, purpose: str, value: str) -> bytes:
@@ -120,15 +153,23 @@ class KeyRing:
         return self._master.unwrap(wrapped, associated)
 
     def _forget_old(self) -> None:
-        if time.monotonic() - self._cached_since > CACHE_SECONDS or len(self._readable) > CACHE_KEYS:
+        if time.monotonic() - self._cached_since > CACHE_SECONDS or self._remembered() > CACHE_KEYS:
             self.forget()
 
-    def _select(self, subjects: Collection[UUID]) -> list[tuple[UUID, int, bytes | None]]:
+    def _remembered(self) -> int:
+        writable = self._writable
+        return len(self._readable) + (len(writable.keys) if writable else 0)
+
+    def _stored(self, subjects: Collection[UUID]) -> tuple[int, list[_Stored]]:
+        """The record's count of erasures and, as of the same moment, the keys of these subjects."""
         with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
-            return cursor.execute(
-                "select subject, generation, wrapped from record.subject_keys where subject = any(%s)",
-                (list(subjects),),
+            rows = cursor.execute(
+                "select h.erasures, k.subject, k.generation, k.wrapped from record.head h "
+                "left join record.subject_keys k on k.subject = any(%b::uuid[])",
+                (uuids(subjects),),
+                prepare=True,
             ).fetchall()
+        return rows[0][0], [row[1:] for row in rows if row[1] is not None]
 
     def _open(self, subject: UUID, generation: int, wrapped: bytes) -> SubjectKey:
         kid = kid_of(subject, generation)
@@ -142,16 +183,10 @@ class KeyRing:
         return SubjectKey(subject, generation, AESGCM(key), kid), NewKey(subject, generation, wrapped)
 
     def _load(self, kids: Collection[str], readable: dict[str, AESGCM | None]) -> None:
-        for subject, generation, wrapped in self._select({_subject_of(kid)[0] for kid in kids}):
+        _, stored = self._stored({UUID(kid.partition(".")[0]) for kid in kids})
+        for subject, generation, wrapped in stored:
             kid = kid_of(subject, generation)
-            cipher = None if wrapped is None else AESGCM(self._master.unwrap(wrapped, kid.encode()))
-            readable[kid] = cipher
-        lost = [kid for kid in kids if kid not in readable]
-        if lost:
-            raise LookupError(
-                f"the record names a data key that is not in this database ({lost[0]}): "
-                "restore record.subject_keys from the same backup as record.events"
-            )
+            readable[kid] = None if wrapped is None else AESGCM(self._master.unwrap(wrapped, kid.encode()))
 
     def _instance_key(self, purpose: str) -> bytes:
         associated = b"instance:" + purpose.encode()

@@ -1,7 +1,8 @@
 """Tocsin's persistence module for the eventsourcing package: our recorder and mapper at its documented seams.
 
 ``PERSISTENCE_MODULE`` names this module; ``APPLICATION_RECORDER_TOPIC`` and ``MAPPER_TOPIC`` may name subclasses of the
-classes here. ``TOCSIN_DATABASE_URL`` and ``TOCSIN_MASTER_KEY_FILE`` say where the record and its keys are.
+classes here. ``TOCSIN_DATABASE_URL`` and ``TOCSIN_MASTER_KEY_FILE`` say where the record and its keys are;
+``TOCSIN_READERS`` and ``TOCSIN_WRITE_TIMEOUT`` (seconds) may change the defaults of ``Record.open``.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class EntryMapper(Mapper[UUID]):
     def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
         """The stored form of an entry whose data subjects have keys already."""
         assert isinstance(domain_event, Entry)
-        events, made = self.codec.encode([domain_event])
-        if made:
+        events, keys = self.codec.encode([domain_event])
+        if keys.made:
             raise TypeError("new data keys must commit with their event: append through Record")
         return events[0]
 
@@ -50,7 +51,8 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
     def __init__(self, env: Environment | EnvType | None) -> None:
         super().__init__(env)
         url = self._require("TOCSIN_DATABASE_URL")
-        self.writers = database.pool(url, size=2, write_timeout=database.WRITE_TIMEOUT, name="tocsin-append")
+        write_timeout = float(self.env.get("TOCSIN_WRITE_TIMEOUT", str(database.WRITE_TIMEOUT)))
+        self.writers = database.pool(url, size=2, write_timeout=write_timeout, name="tocsin-append")
         self.readers = database.pool(url, size=int(self.env.get("TOCSIN_READERS", "8")), name="tocsin-read")
         self.keyring = KeyRing(self.readers, MasterKeys.load(Path(self._require("TOCSIN_MASTER_KEY_FILE"))))
 

@@ -131,7 +131,7 @@ class Record:
                 raise outcome
             # Keys made or destroyed by somebody else meanwhile are no conflict of the command's: take those of now.
             self.keyring.forget()
-        raise outcome
+        raise KeyConflict
 
     def append_many(self, units: Iterable[tuple[Sequence[Entry], Sequence[Claim]]]) -> list[Appended | Refused]:
         """Append several commands' entries in one transaction of their own; refused ones come back as refusals.
@@ -164,7 +164,7 @@ class Record:
             if not isinstance(outcome, KeyConflict):
                 raise outcome
             self.keyring.forget()
-        raise outcome
+        raise KeyConflict
 
     def _unit(
         self,

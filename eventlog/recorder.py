@@ -8,22 +8,22 @@ are dense and in commit order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from eventsourcing.persistence import ApplicationRecorder, IntegrityError, OperationalError, Subscription
 from eventsourcing.persistence import StoredEvent as LibraryEvent
-from psycopg import Connection, DatabaseError
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
-from tocsin.eventlog.arrays import Arrays
+from tocsin.eventlog import database
+from tocsin.eventlog.arrays import APPEND, RESERVE, append_parameters, reserve_parameters
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.unit import Appended, ClaimRefused, KeyConflict, Refused, Repeated, Unit, VersionConflict
-
-COPY_FROM = 64
-"""Events from which on a binary COPY is quicker than the one-statement append."""
 
 _COLUMNS = "stream_id, stream_version, type, body, position, schema_version, app_id, root_id, recorded_at"
 _TYPES = ("int8", "uuid", "int4", "uuid", "uuid", "text", "int2", "timestamptz", "bytea")
@@ -31,23 +31,22 @@ _COPY = (
     "copy record.events (position, stream_id, stream_version, app_id, root_id, type, schema_version, recorded_at, "
     "body) from stdin (format binary)"
 )
-_EVENT_ARRAYS = ("int4", "uuid", "int4", "uuid", "uuid", "text", "int2", "bytea")
-_CLAIM_ARRAYS = ("int4", "uuid", "text", "bytea", "uuid", "uuid")
-_KEY_ARRAYS = ("int4", "uuid", "int4", "bytea")
-_COMMAND_ARRAYS = ("int4", "uuid", "bytea", "bytea", "bytea")
-_SECRET_ARRAYS = ("int4", "uuid", "uuid", "text", "bytea")
-
-
-def _call(function: str, scalars: str, *groups: Sequence[str]) -> str:
-    arrays = ", ".join(f"%s::{kind}[]" for group in groups for kind in group)
-    return f"select * from record.{function}({scalars}{arrays})"
-
-
-_APPEND = _call("append", "", _EVENT_ARRAYS, _CLAIM_ARRAYS, _KEY_ARRAYS, _COMMAND_ARRAYS, _SECRET_ARRAYS)
-_ADMIT = _call("admit", "", _EVENT_ARRAYS[:3], _CLAIM_ARRAYS, _KEY_ARRAYS[:3], _COMMAND_ARRAYS[:3])
-_ACCOMPANY = _call("accompany", "%s::int4[], %s, %s, ", _CLAIM_ARRAYS, _KEY_ARRAYS, _COMMAND_ARRAYS, _SECRET_ARRAYS)
 
 Outcome = Appended | Refused
+
+
+class Unacceptable(OperationalError):
+    """The database cannot take something that is in the units. Nothing of them was kept."""
+
+
+class CutOff(psycopg.OperationalError):
+    """The session was lost before the commit was sent. Nothing was kept."""
+
+
+_CUT_OFF = (
+    "the session was lost in the middle of the append, and nothing of it was kept: the server went away, or ended the "
+    "session because this process stood still with the record locked. Try again."
+)
 
 
 class Recorder(ApplicationRecorder):
@@ -57,6 +56,9 @@ class Recorder(ApplicationRecorder):
     nothing of the units may be assumed, and a command's idempotency key tells.
     """
 
+    copy_from = 256
+    """Events from which on a binary COPY is quicker than the one-statement append."""
+
     def __init__(self, writers: ConnectionPool[Connection[Any]], readers: ConnectionPool[Connection[Any]]) -> None:
         self._writers = writers
         self._readers = readers
@@ -64,63 +66,73 @@ class Recorder(ApplicationRecorder):
     def append(self, units: Sequence[Unit]) -> list[Outcome]:
         """Append every unit that can be, in one transaction; the others come back as what refused them."""
         try:
-            with self._writers.connection() as connection:
-                return self.append_with(connection, units)
-        except (DatabaseError, PoolTimeout) as error:
-            raise OperationalError(f"the record could not be appended to: {error}") from error
+            try:
+                return self._append(units)
+            except psycopg.errors.LockNotAvailable:
+                self._end_frozen_writer()
+                return self._append(units)
+        except psycopg.Error as error:
+            raise _failure(error) from error
 
-    @staticmethod
-    def certainly_rolled_back(error: OperationalError) -> bool:
-        """Whether the server itself said that the transaction failed, so that nothing of it was kept."""
-        cause = error.__cause__
-        return (
-            isinstance(cause, DatabaseError) and cause.sqlstate is not None and cause.sqlstate[:2] not in ("57", "08")
-        )
+    def _append(self, units: Sequence[Unit]) -> list[Outcome]:
+        with self._writers.connection() as connection:
+            return self.append_with(connection, units)
+
+    def _end_frozen_writer(self) -> None:
+        with self._writers.connection() as connection:
+            database.end_frozen_writer(connection)
 
     def append_with(self, connection: Connection[Any], units: Sequence[Unit]) -> list[Outcome]:
-        """``append`` on the caller's session. In a transaction of the caller's it commits with the caller's rows."""
-        arrays = Arrays(units)
-        if arrays.event_count > COPY_FROM:
+        """``append`` on the caller's session. In a transaction of the caller's it commits with the caller's rows.
+
+        Raises psycopg.Error where the session or the transaction fails.
+        """
+        twice = _brought_twice(units)
+        if twice:
+            return self._append_others(connection, units, twice)
+        if sum(len(unit.events) for unit in units) >= self.copy_from:
             with connection.transaction():
-                return self._copy(connection, units, arrays)
-        row = connection.execute(_APPEND, arrays.append_parameters(), prepare=True).fetchone()
+                return self._copy(connection, units)
+        row = connection.execute(APPEND, append_parameters(units), prepare=True).fetchone()
         assert row is not None
         return _outcomes(units, *row)
 
-    def _copy(self, connection: Connection[Any], units: Sequence[Unit], arrays: Arrays) -> list[Outcome]:
-        row = connection.execute(_ADMIT, arrays.admit_parameters(), prepare=True).fetchone()
+    def _append_others(
+        self, connection: Connection[Any], units: Sequence[Unit], refused: Mapping[int, Refused]
+    ) -> list[Outcome]:
+        others = iter(self.append_with(connection, [unit for n, unit in enumerate(units) if n not in refused]))
+        return [refused.get(number) or next(others) for number in range(len(units))]
+
+    def _copy(self, connection: Connection[Any], units: Sequence[Unit]) -> list[Outcome]:
+        row = connection.execute(RESERVE, reserve_parameters(units), prepare=True).fetchone()
         assert row is not None
-        last, at, refusals = row
-        outcomes = _outcomes(units, last, at, refusals)
-        admitted = [unit for unit, outcome in zip(units, outcomes, strict=True) if isinstance(outcome, Appended)]
-        count = self._copy_events(connection, admitted, last, at)
-        refused = [refusal["unit"] for refusal in refusals]
-        connection.execute(_ACCOMPANY, arrays.accompany_parameters(refused, last + count, at), prepare=True)
-        if count:
-            connection.execute("select record.advance(%s, %s)", (count, at), prepare=True)
+        last, at, _ = row
+        outcomes = _outcomes(units, *row)
+        admitted = (unit for unit, outcome in zip(units, outcomes, strict=True) if isinstance(outcome, Appended))
+        try:
+            self._copy_events(connection, admitted, last, at)
+        except psycopg.OperationalError as error:
+            raise CutOff(_CUT_OFF) if connection.broken else error from error
         return outcomes
 
-    def _copy_events(self, connection: Connection[Any], units: Iterable[Unit], position: int, at: datetime) -> int:
-        count = 0
+    def _copy_events(self, connection: Connection[Any], units: Iterable[Unit], last: int, at: datetime) -> None:
+        events = chain.from_iterable(unit.events for unit in units)
         with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
             copy.set_types(_TYPES)
-            for unit in units:
-                for event in unit.events:
-                    count += 1
-                    copy.write_row(
-                        (
-                            position + count,
-                            event.originator_id,
-                            event.originator_version,
-                            event.app_id,
-                            event.root_id,
-                            event.topic,
-                            event.schema_version,
-                            at,
-                            event.state,
-                        )
+            for position, event in enumerate(events, start=last + 1):
+                copy.write_row(
+                    (
+                        position,
+                        event.originator_id,
+                        event.originator_version,
+                        event.app_id,
+                        event.root_id,
+                        event.topic,
+                        event.schema_version,
+                        at,
+                        event.state,
                     )
-        return count
+                )
 
     def insert_events(self, stored_events: Sequence[LibraryEvent], **kwargs: Any) -> Sequence[int]:
         """The package's own way in: append ``stored_events`` as one unit and return their positions.
@@ -201,6 +213,29 @@ def select(connection: Connection[Any], where: str, parameters: Sequence[Any]) -
             yield StoredEvent(*row)
 
 
+def _failure(error: psycopg.Error) -> OperationalError:
+    kind = Unacceptable if (error.sqlstate or "")[:2] in _FAULTS_OF_CONTENT else OperationalError
+    return kind(f"the record could not be appended to: {error}")
+
+
+# Data exceptions, integrity violations, program limits (the manual, appendix A).
+_FAULTS_OF_CONTENT = ("22", "23", "54")
+
+
+def _brought_twice(units: Sequence[Unit]) -> dict[int, Refused]:
+    """The units that append to a stream to which one before them does: only one can be next in a stream."""
+    if len(units) == 1:
+        return {}
+    seen: set[UUID] = set()
+    refused: dict[int, Refused] = {}
+    for number, unit in enumerate(units):
+        if seen.isdisjoint(unit.streams):
+            seen.update(unit.streams)
+        else:
+            refused[number] = VersionConflict(next(stream for stream in unit.streams if stream in seen))
+    return refused
+
+
 def _outcomes(units: Sequence[Unit], last: int, at: datetime, refusals: list[dict[str, Any]]) -> list[Outcome]:
     refused = {refusal["unit"]: refusal for refusal in reversed(refusals)}
     outcomes: list[Outcome] = []
@@ -220,7 +255,7 @@ def _refusal(unit: Unit, refusal: dict[str, Any]) -> Refused:
         case "claimed":
             return ClaimRefused(refusal["kind"], UUID(refusal["owner"]) if refusal["owner"] else None)
         case "key":
-            return KeyConflict(UUID(refusal["subject"]))
+            return KeyConflict()
         case _:
             assert unit.command is not None
             return Repeated(unit.command.scope, unit.command.key_digest)

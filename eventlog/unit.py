@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -47,13 +47,35 @@ class CommandRecord:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Appended whole or not at all."""
+    """Appended whole or not at all.
+
+    ``erasures``: the record's count of erasures when the keys that sealed the events were looked up; None where nothing
+    is sealed. Raises ValueError where the events of a stream do not follow on each other.
+    """
 
     events: Sequence[StoredEvent]
     claims: Sequence[Claim] = ()
     keys: Sequence[NewKey] = ()
     secrets: Sequence[Secret] = ()
     command: CommandRecord | None = None
+    erasures: int | None = None
+    streams: Mapping[UUID, int] = field(init=False)
+    """The streams it appends to, and the first version it brings for each."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "streams", _first_versions(self.events))
+
+
+def _first_versions(events: Sequence[StoredEvent]) -> dict[UUID, int]:
+    first: dict[UUID, int] = {}
+    last: dict[UUID, int] = {}
+    for event in events:
+        stream, version = event.originator_id, event.originator_version
+        if last.setdefault(stream, version - 1) != version - 1:
+            raise ValueError(f"the events of stream {stream} do not follow on each other: {last[stream]}, {version}")
+        last[stream] = version
+        first.setdefault(stream, version)
+    return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +108,7 @@ class ClaimRefused(Refused):
 
 @dataclass
 class KeyConflict(Refused):
-    """Somebody made this subject's key meanwhile: encode again."""
-
-    subject: UUID
+    """Somebody made a key of one of the data subjects, or erased somebody, meanwhile: encode again."""
 
 
 @dataclass

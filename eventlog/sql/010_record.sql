@@ -8,7 +8,9 @@ create table record.head (
     position    bigint not null,
     recorded_at timestamptz not null,
     record_id   uuid not null,
-    epoch       integer not null
+    epoch       integer not null,
+    -- How often people's keys were destroyed. Whoever sealed with keys found at another count has to seal again.
+    erasures    bigint not null default 0
 ) with (fillfactor = 10);
 
 insert into record.head (position, recorded_at, record_id, epoch)

@@ -10,6 +10,13 @@ create table record.subject_keys (
     check ((wrapped is null) = (destroyed_at is not null))
 );
 
+-- Erases these people. The head comes first, as in every append: two orders of locks could wait for each other.
+create function record.destroy_keys(subjects uuid[]) returns void language sql as $$
+    update record.head set erasures = erasures + 1;
+    update record.subject_keys set wrapped = null, destroyed_at = clock_timestamp()
+    where subject = any (subjects) and wrapped is not null;
+$$;
+
 -- Keys of the instance itself, by purpose, wrapped by the master key: the one that digests claims, cursors, tokens.
 create table record.instance_keys (
     purpose    text primary key,

@@ -2,18 +2,29 @@
 -- checked under the lock stays true until the commit. A "unit" is one command's events with all that must commit with
 -- them; units of several callers share a transaction, and one that cannot be appended does not hold up the others.
 
+-- These functions look few rows up by key in tables that may have been empty when the plan was made and hold a million
+-- rows a minute later; a plan that reads a whole table is never right for them.
+
 -- Takes the lock and says which units cannot be appended, and why: a JSON array of {unit, refusal, ...}.
 create function record.admit(
-    event_units int[], streams uuid[], versions int[],
+    stream_units int[], streams uuid[], first_versions int[],
     claim_units int[], claim_apps uuid[], claim_kinds text[], claim_digests bytea[], claim_streams uuid[],
     claim_movers uuid[],
-    key_units int[], key_subjects uuid[], key_generations int[],
+    key_units int[], key_subjects uuid[], key_generations int[], key_wrapped bytea[],
+    sealed_units int[], sealed_erasures bigint[],
     command_units int[], command_scopes uuid[], command_keys bytea[],
     out last_position bigint, out at timestamptz, out refusals jsonb
-) language plpgsql as $$
+) language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+    counted bigint;
 begin
-    select h.position, greatest(h.recorded_at, clock_timestamp()) into last_position, at
+    select h.position, h.recorded_at, h.erasures into last_position, at, counted
     from record.head h for no key update;
+    at := greatest(at, clock_timestamp());
+
+    -- Whoever holds the lock holds everybody up: from here on the transaction has so much time and no more.
+    perform set_config(
+        'transaction_timeout', coalesce(nullif(current_setting('tocsin.holding_time', true), ''), '5s'), true);
 
     refusals := '[]';
 
@@ -26,21 +37,19 @@ begin
            or exists (select from record.commands c where c.scope = u.scope and c.key_digest = u.key);
     end if;
 
-    -- The versions a unit brings for a stream must follow on what is there, and two units cannot bring the same.
+    -- The versions a unit brings for a stream must follow on what is there.
     select refusals || coalesce(jsonb_agg(jsonb_build_object(
         'unit', u.unit, 'refusal', 'version', 'stream', u.stream)), '[]')
     into refusals
-    from (select unit, stream, min(version) as version, row_number() over (partition by stream order by unit) as turn
-          from unnest(event_units, streams, versions) as e (unit, stream, version)
-          group by unit, stream) u
-    where u.turn > 1
-       or exists (select from record.events e where e.stream_id = u.stream and e.stream_version = u.version)
-       or (u.version > 1 and not exists (
-              select from record.events e where e.stream_id = u.stream and e.stream_version = u.version - 1));
+    from unnest(stream_units, streams, first_versions) as u (unit, stream, version)
+    where u.version <> 1 + coalesce(
+        (select e.stream_version from record.events e where e.stream_id = u.stream
+         order by e.stream_version desc limit 1), 0);
 
     if cardinality(claim_units) > 0 then
         select refusals || coalesce(jsonb_agg(jsonb_build_object(
-            'unit', u.unit, 'refusal', 'claimed', 'kind', u.kind, 'owner', coalesce(c.stream_id, u.before))), '[]')
+            'unit', u.unit, 'refusal', 'claimed', 'kind', u.kind,
+            'owner', coalesce(c.stream_id, nullif(u.before, u.stream)))), '[]')
         into refusals
         from (select *, first_value(stream) over (partition by app, kind, digest order by unit) as before
               from unnest(claim_units, claim_apps, claim_kinds, claim_digests, claim_streams, claim_movers)
@@ -52,16 +61,24 @@ begin
            or (c.stream_id is null and u.mover is not null);
     end if;
 
+    -- Several units may bring the same new key, as one may be refused and the others need it.
     if cardinality(key_units) > 0 then
-        select refusals || coalesce(jsonb_agg(jsonb_build_object(
-            'unit', u.unit, 'refusal', 'key', 'subject', u.subject)), '[]')
+        select refusals || coalesce(jsonb_agg(jsonb_build_object('unit', u.unit, 'refusal', 'key')), '[]')
         into refusals
-        from (select *, row_number() over (partition by subject order by unit) as turn
-              from unnest(key_units, key_subjects, key_generations) as k (unit, subject, generation)) u
-        where u.turn > 1
+        from (select *, first_value(wrapped) over same as first, first_value(generation) over same as first_generation
+              from unnest(key_units, key_subjects, key_generations, key_wrapped)
+                   as k (unit, subject, generation, wrapped)
+              window same as (partition by subject order by unit)) u
+        where u.wrapped <> u.first or u.generation <> u.first_generation
            or exists (select from record.subject_keys k
                       where k.subject = u.subject and k.generation >= u.generation);
     end if;
+
+    -- What was sealed under keys looked up before the last erasure may have been sealed under a destroyed one.
+    select refusals || coalesce(jsonb_agg(jsonb_build_object('unit', u.unit, 'refusal', 'key')), '[]')
+    into refusals
+    from unnest(sealed_units, sealed_erasures) as u (unit, erasures)
+    where u.erasures <> counted;
 end
 $$;
 
@@ -80,7 +97,7 @@ create function record.accompany(
     command_units int[], command_scopes uuid[], command_keys bytea[], command_requests bytea[],
     command_answers bytea[],
     secret_units int[], secret_ids uuid[], secret_apps uuid[], secret_kinds text[], secret_sealed bytea[]
-) returns void language plpgsql as $$
+) returns void language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
     if cardinality(claim_units) > 0 then
         delete from record.claims c
@@ -100,7 +117,7 @@ begin
 
     if cardinality(key_units) > 0 then
         insert into record.subject_keys (subject, generation, wrapped)
-        select subject, generation, wrapped
+        select distinct on (subject) subject, generation, wrapped
         from unnest(key_units, key_subjects, key_generations, key_wrapped) as u (unit, subject, generation, wrapped)
         where unit <> all (refused);
     end if;
@@ -123,13 +140,15 @@ begin
 end
 $$;
 
--- The small append, in one round trip: no client holds the lock while it thinks or is frozen.
-create function record.append(
-    event_units int[], streams uuid[], versions int[], apps uuid[], roots uuid[], types text[], schemas smallint[],
-    bodies bytea[],
+-- Everything of a large append but its events: the caller copies those of the admitted units, one at each of the
+-- positions after last_position, in the same transaction. event_counts: how many events each unit has.
+create function record.reserve(
+    event_counts int[],
+    stream_units int[], streams uuid[], first_versions int[],
     claim_units int[], claim_apps uuid[], claim_kinds text[], claim_digests bytea[], claim_streams uuid[],
     claim_movers uuid[],
     key_units int[], key_subjects uuid[], key_generations int[], key_wrapped bytea[],
+    sealed_units int[], sealed_erasures bigint[],
     command_units int[], command_scopes uuid[], command_keys bytea[], command_requests bytea[],
     command_answers bytea[],
     secret_units int[], secret_ids uuid[], secret_apps uuid[], secret_kinds text[], secret_sealed bytea[],
@@ -141,20 +160,17 @@ declare
 begin
     select a.last_position, a.at, a.refusals into last_position, at, refusals
     from record.admit(
-        event_units, streams, versions,
+        stream_units, streams, first_versions,
         claim_units, claim_apps, claim_kinds, claim_digests, claim_streams, claim_movers,
-        key_units, key_subjects, key_generations,
+        key_units, key_subjects, key_generations, key_wrapped,
+        sealed_units, sealed_erasures,
         command_units, command_scopes, command_keys) a;
 
     refused := array(select (r ->> 'unit')::int from jsonb_array_elements(refusals) r);
 
-    insert into record.events
-        (position, stream_id, stream_version, app_id, root_id, type, schema_version, recorded_at, body)
-    select last_position + row_number() over (order by n), stream, version, app, root, type, schema, at, body
-    from unnest(event_units, streams, versions, apps, roots, types, schemas, bodies)
-         with ordinality as e (unit, stream, version, app, root, type, schema, body, n)
-    where unit <> all (refused);
-    get diagnostics appended = row_count;
+    select coalesce(sum(count), 0) into appended
+    from unnest(event_counts) with ordinality as u (count, number)
+    where number - 1 <> all (refused);
 
     if cardinality(claim_units) + cardinality(key_units) + cardinality(command_units) + cardinality(secret_units) > 0
     then
@@ -169,5 +185,44 @@ begin
     if appended > 0 then
         perform record.advance(appended, at);
     end if;
+end
+$$;
+
+-- The small append, in one round trip: no client holds the lock while it thinks or is frozen.
+create function record.append(
+    event_units int[], event_streams uuid[], versions int[], apps uuid[], roots uuid[], types text[],
+    schemas smallint[], bodies bytea[],
+    event_counts int[],
+    stream_units int[], streams uuid[], first_versions int[],
+    claim_units int[], claim_apps uuid[], claim_kinds text[], claim_digests bytea[], claim_streams uuid[],
+    claim_movers uuid[],
+    key_units int[], key_subjects uuid[], key_generations int[], key_wrapped bytea[],
+    sealed_units int[], sealed_erasures bigint[],
+    command_units int[], command_scopes uuid[], command_keys bytea[], command_requests bytea[],
+    command_answers bytea[],
+    secret_units int[], secret_ids uuid[], secret_apps uuid[], secret_kinds text[], secret_sealed bytea[],
+    out last_position bigint, out at timestamptz, out refusals jsonb
+) language plpgsql as $$
+declare
+    refused int[];
+begin
+    select r.last_position, r.at, r.refusals into last_position, at, refusals
+    from record.reserve(
+        event_counts,
+        stream_units, streams, first_versions,
+        claim_units, claim_apps, claim_kinds, claim_digests, claim_streams, claim_movers,
+        key_units, key_subjects, key_generations, key_wrapped,
+        sealed_units, sealed_erasures,
+        command_units, command_scopes, command_keys, command_requests, command_answers,
+        secret_units, secret_ids, secret_apps, secret_kinds, secret_sealed) r;
+
+    refused := array(select (r ->> 'unit')::int from jsonb_array_elements(refusals) r);
+
+    insert into record.events
+        (position, stream_id, stream_version, app_id, root_id, type, schema_version, recorded_at, body)
+    select last_position + row_number() over (order by n), stream, version, app, root, type, schema, at, body
+    from unnest(event_units, event_streams, versions, apps, roots, types, schemas, bodies)
+         with ordinality as e (unit, stream, version, app, root, type, schema, body, n)
+    where unit <> all (refused);
 end
 $$;

@@ -1,14 +1,39 @@
-"""A record of its own for each test, with a master key of its own."""
+"""A record for each test, empty and with a master key of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from tocsin.eventlog.keys import MasterKeys
 from tocsin.eventlog.record import Record
+
+EMPTY = Path(__file__).with_name("empty_record.sql").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def reused_database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
+    """One migrated database for all these tests: to empty one takes a tenth of the time to make one."""
+    name = f"tocsin_test_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres_url, autocommit=True) as administration:
+        new = (sql.Identifier(name), sql.Identifier(migrated_template))
+        administration.execute(sql.SQL("create database {} template {}").format(*new))
+        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+        administration.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def record_url(reused_database_url: str) -> str:
+    """The URL of a database with an empty record."""
+    with psycopg.connect(reused_database_url, autocommit=True) as connection:
+        connection.execute(EMPTY)
+    return reused_database_url
 
 
 @pytest.fixture
@@ -19,7 +44,7 @@ def master_key_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def record(migrated_database_url: str, master_key_file: Path) -> Iterator[Record]:
-    record = Record.open(migrated_database_url, master_key_file)
+def record(record_url: str, master_key_file: Path) -> Iterator[Record]:
+    record = Record.open(record_url, master_key_file)
     yield record
     record.close()
