@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import selectors
 import time
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ _WANTED = {pycurl.POLL_IN: _READ, pycurl.POLL_OUT: _WRITE, pycurl.POLL_INOUT: _R
 
 MAX_CONCURRENT_STREAMS = 1000
 """What APNs allows on one connection; a server that allows less says so itself (RFC 9113, 6.5.2)."""
+
+HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 MULTIPLEX = 2
 """libcurl's CURLPIPE_MULTIPLEX."""
@@ -41,8 +45,11 @@ class Connections:
         self._selector = selector
         self._running: dict[pycurl.Curl, Transfer] = {}
         self._idle: list[Transfer] = []
+        self._quiet: dict[int, int] = {}
         self._timer: float | None = None
-        self._last_answer = 0.0
+        self._probing = False
+        self.last_answer: float | None = None
+        self.trusted = False
         self.stalled = False
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_PIPELINING, MULTIPLEX)
@@ -56,6 +63,15 @@ class Connections:
         return len(self._running)
 
     @property
+    def has_room(self) -> bool:
+        """Whether another transfer may begin.
+
+        Until the peer has given an answer, and again after every failure, one request at a time tries it: whatever is
+        wrong, the others are not in doubt. Apple, too, allows one stream until the first request has been accepted.
+        """
+        return len(self._running) < self._pool.max_in_flight if self.trusted else not self._probing
+
+    @property
     def wake_at(self) -> float | None:
         """Monotonic seconds at which ``run_timer`` must be called, None for never."""
         return self._timer
@@ -66,6 +82,19 @@ class Connections:
         transfer.begin(waiting.request, waiting.tag, waiting.sink, timeout)
         self._multi.add_handle(transfer.handle)
         self._running[transfer.handle] = transfer
+        transfer.is_probe = not self.trusted
+        self._probing |= transfer.is_probe
+
+    def hung_up(self) -> bool:
+        """Whether a peer has ended a connection that nobody uses, which libcurl would only notice in the next request:
+        it takes an HTTP/2 connection with unread input for a live one, even where that input is its end."""
+        poll = select.poll()
+        for descriptor, identity in list(self._quiet.items()):
+            if _identity(descriptor) == identity:
+                poll.register(descriptor, HUNG_UP)
+            else:
+                del self._quiet[descriptor]
+        return bool(self._quiet and poll.poll(0))
 
     def run_socket(self, descriptor: int, events: int) -> None:
         """Let libcurl read and write a socket the selector found ready."""
@@ -103,11 +132,13 @@ class Connections:
         transfer = self._running.pop(handle)
         self._multi.remove_handle(handle)
         result = transfer.failed(number, error) if number else transfer.answered()
+        self._probing &= not transfer.is_probe
+        self.trusted = result.failure is None
         if result.failure is None:
-            self._last_answer = result.answered_at
-        elif result.cause == "timeout" and result.sent_at is not None and result.sent_at > self._last_answer:
+            self.last_answer = result.answered_at
+        elif result.cause == "timeout" and result.sent_at is not None:
             # Not one answer since this request left: the peer may be gone without a word, or hang.
-            self.stalled = True
+            self.stalled |= self.last_answer is None or self.last_answer < result.sent_at
         self._idle.append(transfer)
         return transfer.sink, result
 
@@ -116,13 +147,24 @@ class Connections:
         if event == pycurl.POLL_REMOVE:
             if known:
                 self._selector.unregister(descriptor)
-        elif known:
+                self._quiet[descriptor] = _identity(descriptor)
+            return
+        self._quiet.pop(descriptor, None)
+        if known:
             self._selector.modify(descriptor, _WANTED[event], self)
         else:
             self._selector.register(descriptor, _WANTED[event], self)
 
     def _set_timer(self, milliseconds: int) -> None:
         self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+
+def _identity(descriptor: int) -> int:
+    """A number no other socket has while this one is open, 0 if it is closed: descriptors are used again."""
+    try:
+        return os.fstat(descriptor).st_ino
+    except OSError:
+        return 0
 
 
 def unsent(tag: Any, cause: str, error: str) -> HttpResult:

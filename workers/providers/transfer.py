@@ -63,6 +63,7 @@ class Transfer:
         self._notes: list[bytes] = []
         self._request_body = b""
         self.sent_at: float | None = None
+        self.is_probe = False
         self._set_connection(pool, ca_path, proxy)
         self._set_callbacks()
 

@@ -49,7 +49,7 @@ class Transport:
     def __init__(self, *, proxy: str = "") -> None:
         self._proxy = proxy
         self._selector = selectors.DefaultSelector()
-        self._traffic: dict[Pool, Traffic] = {}
+        self._traffic: dict[tuple[Pool, str], Traffic] = {}
         self._inbox: deque[Waiting] = deque()
         self._outbox: dict[Channel, list[HttpResult]] = {}
         self._closing: float | None = None
@@ -113,6 +113,8 @@ class Transport:
                 self._transfer()
                 self._collect()
                 self._drop_idle()
+        except Exception:
+            log.exception("the transport broke down; nothing is sent any more")
         finally:
             self._shut_down()
 
@@ -125,16 +127,19 @@ class Transport:
     def _admit(self) -> None:
         while self._inbox:
             waiting = self._inbox.popleft()
-            self._of(waiting.request.pool).add(waiting)
+            self._of(waiting.request).add(waiting)
         for traffic in self._traffic.values():
             self._post(traffic.start())
+        self._deliver()
 
-    def _of(self, pool: Pool) -> Traffic:
-        traffic = self._traffic.get(pool)
+    def _of(self, request: HttpRequest) -> Traffic:
+        pool, url = request.pool, request.url
+        key = (pool, url[: url.find("/", len("https://"))])
+        traffic = self._traffic.get(key)
         if traffic is None:
             ca_path = pool.ca_path or public_authorities()
             traffic = Traffic(pool, lambda: Connections(pool, ca_path, self._proxy, self._selector))
-            self._traffic[pool] = traffic
+            self._traffic[key] = traffic
         return traffic
 
     def _transfer(self) -> None:
@@ -180,10 +185,10 @@ class Transport:
 
     def _drop_idle(self) -> None:
         limit = time.monotonic() - IDLE_POOL_AFTER
-        for pool, traffic in list(self._traffic.items()):
-            if not traffic.busy and traffic.last_used < limit:
+        for key, traffic in list(self._traffic.items()):
+            if not traffic.busy and (traffic.last_used < limit or not traffic.proven):
                 self._post(traffic.close())
-                del self._traffic[pool]
+                del self._traffic[key]
 
     def _shut_down(self) -> None:
         with self._lock:
