@@ -208,7 +208,8 @@ class Recorder(ApplicationRecorder):
 def select(connection: Connection[Any], where: str, parameters: Sequence[Any]) -> Iterator[StoredEvent]:
     """Stored events by a condition of this package's own making, over a caller's session."""
     with connection.cursor(binary=True) as cursor:
-        cursor.execute(f"select {_COLUMNS} from record.events {where}".encode(), parameters, prepare=True)
+        # Never prepared: a plan made while the record was tiny would be kept while it grows.
+        cursor.execute(f"select {_COLUMNS} from record.events {where}".encode(), parameters, prepare=False)
         for row in cursor:
             yield StoredEvent(*row)
 
