@@ -93,6 +93,12 @@ class Record:
         self._factory.close()
 
     @property
+    def address(self) -> tuple[str, Path]:
+        """The database URL and the master key file, with which another process opens the same record."""
+        env = self._factory.env
+        return env["TOCSIN_DATABASE_URL"], Path(env["TOCSIN_MASTER_KEY_FILE"])
+
+    @property
     def sessions(self) -> ConnectionPool[Connection[Any]]:
         """Sessions for reading, autocommit, under the restricted role."""
         return self._factory.readers

@@ -166,28 +166,28 @@ class _Writer:
 
     def _registered(self, fact: DeviceRegistered, entry: Entry) -> Device:
         assert entry.recorded_at is not None
-        provider = provider_for(fact.platform)
+        provider, position = provider_for(fact.platform), entry.position
         return Device(
             device_id=entry.originator_id,
             app_id=entry.app_id,
             platform=fact.platform,
             provider=provider,
             external_id=fact.external_id,
-            **self._token(fact.token, provider or fact.platform, entry.position),
-            **self._user(fact.user, entry.position),
-            **self._alias(fact.alias, entry.position),
-            phone=self._clear(fact.phone, entry.position),
-            properties=self._clear(fact.properties, entry.position),
+            **self._token(fact.token, provider or fact.platform, position),
+            **self._user(fact.user, position),
+            **self._alias(fact.alias, position),
+            phone=self._clear(fact.phone, position),
+            properties=self._clear(fact.properties, position),
             environment=fact.environment,
             attributes=fact.attributes,
             tags=[],
             state=ACTIVE,
             opted_out=False,
             retired=None,
-            created_position=entry.position,
+            created_position=position,
             created_at=entry.recorded_at,
             updated_at=entry.recorded_at,
-            position=entry.position,
+            position=position,
         )
 
     def _changes(self, row: Device, fact: Fact, position: int) -> dict[str, Any]:
@@ -257,6 +257,8 @@ def _save_subscriptions(target: Target, before: Mapping[UUID, Device], after: Ma
     counts: Counter[tuple[UUID, str]] = Counter()
     for device_id, row in after.items():
         old = before.get(device_id)
+        if not row.tags and (old is None or not old.tags):
+            continue
         tags_before = old.tags if old else []
         gone += [(device_id, tag) for tag in tags_before if tag not in row.tags]
         for tag in row.tags:

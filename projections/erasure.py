@@ -11,6 +11,12 @@ from tocsin.domain.events.user import UserErased
 from tocsin.domain.personal import Personal
 from tocsin.projections.projection import Target
 
+# Whoever folds has looked here, and so holds a share of this lock until it commits: an erasure waits for those who did
+# not know of it, and those who come after see it.
+_ALONE = "lock table {schema}.erased in access exclusive mode"
+
+_ANY = "select exists (select from {schema}.erased)"
+
 _NOTE = """
     insert into {schema}.erased as e (subject, position)
     select * from unnest(%s::uuid[], %s::bigint[]) order by 1
@@ -38,10 +44,12 @@ class Erasures:
             if isinstance(entry.fact, UserErased):
                 fresh |= dict.fromkeys((entry.originator_id, *entry.fact.devices), entry.position)
         if fresh:
+            target.run(_ALONE)
             target.run(_NOTE, list(fresh), list(fresh.values()))
+        if not target.run(_ANY)[0][0]:
+            return cls({}, fresh)
         subjects = {value.subject for entry in entries for value in _personal(entry)}
-        known = dict(target.run(_LOOK, list(subjects))) if subjects else {}
-        return cls(known, fresh)
+        return cls(dict(target.run(_LOOK, list(subjects))), fresh)
 
     def cover(self, subject: UUID, position: int) -> bool:
         """Whether what an event at ``position`` says of ``subject`` was erased since."""

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection
 
 from tocsin.eventlog.record import Record
-from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.stream.port import Cursor
 from tocsin.projections import cursors
 from tocsin.projections.fingerprint import tables
 from tocsin.projections.projection import Projection, Target
 from tocsin.projections.registry import chosen
+from tocsin.projections.share import Share, fold_events, fold_share, in_another_process
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 10_000
-"""Events in one step."""
-
 CLOSE_ENOUGH = 2_000
 """Positions the new schema may be behind when the live one is held for the swap: a fraction of a second's work."""
+
+WORTH_SHARING = 20_000
+"""Positions from which on a second process is worth its start."""
 
 # The first half of an advisory lock held for a whole rebuild; the second is the read model's.
 _LOCK = 0x7265_6264
@@ -46,36 +47,35 @@ class Rebuilt:
     events: int
 
 
-def rebuild(record: Record, names: Iterable[str], progress: Progress = lambda *_: None) -> list[Rebuilt]:
+def rebuild(
+    record: Record, names: Iterable[str], progress: Progress = lambda *_: None, processes: int | None = None
+) -> list[Rebuilt]:
     """Build these read models from the record and put them in the place of the live ones.
 
     Works with projectors running or not, and whether there is a live schema or none. Readers see the old one until
     the new one is complete; a projector that runs carries on from the position it was built to. Killed, it leaves the
-    live schema as it was, and the next rebuild starts over. Raises AlreadyRebuilding, UnknownProjection.
+    live schema as it was, and the next rebuild starts over. ``processes``: how many share a long history, by default
+    one a core. Raises AlreadyRebuilding, UnknownProjection, ShareFailed.
     """
-    return [_Rebuild(record, projection, progress).run() for projection in chosen(names)]
+    shares = processes or os.cpu_count() or 1
+    return [_Rebuild(record, projection, progress, shares).run() for projection in chosen(names)]
 
 
 class _Rebuild:
-    def __init__(self, record: Record, projection: Projection, progress: Progress) -> None:
+    def __init__(self, record: Record, projection: Projection, progress: Progress, shares: int) -> None:
         self._record = record
         self._projection = projection
         self._live = projection.schema
         self._new = f"{projection.schema}_rebuild"
         self._old = f"{projection.schema}_old"
         self._progress = progress
+        self._shares = shares
         self._position = 0
         self._events = 0
 
     def run(self) -> Rebuilt:
         with self._record.sessions.connection() as connection, self._alone(connection):
-            # What a crash would lose is only what would be built again.
-            connection.execute("set synchronous_commit to off")
-            try:
-                self._build(connection)
-            finally:
-                if not connection.closed:
-                    connection.execute("reset synchronous_commit")
+            self._build(connection)
         logger.info("%s is rebuilt as of position %d from %d events", self._live, self._position, self._events)
         return Rebuilt(self._projection.name, self._position, self._events)
 
@@ -96,34 +96,34 @@ class _Rebuild:
         with connection.transaction():
             self._projection.create(connection, self._new)
             indexes = _set_indexes_aside(connection, self._new)
-        self._catch_up(connection, CLOSE_ENOUGH)
+        self._fold_history(self._record.head().position)
         for definition in indexes:
             connection.execute(definition.encode())
         for table in tables(connection, self._new):
             connection.execute(f"analyze {table}".encode())
-        self._catch_up(connection, CLOSE_ENOUGH)
+        while (head := self._record.head().position) - self._position > CLOSE_ENOUGH:
+            self._fold_history(head)
         self._swap(connection)
         self._drop(connection, self._old)
 
-    def _catch_up(self, connection: Connection[Any], close_enough: int) -> None:
-        """Fold what the record holds, until no more than ``close_enough`` positions are left."""
-        while (head := self._record.head().position) - self._position > close_enough:
-            with connection.transaction():
-                self._step(connection, head)
-            self._progress(self._projection.name, self._position, head)
+    def _fold_history(self, head: int) -> None:
+        """Fold up to ``head``: a short way alone, a long one together with further processes."""
+        shares = self._shares if head - self._position > WORTH_SHARING and self._position == 0 else 1
+        with ExitStack() as stack:
+            others = [
+                stack.enter_context(in_another_process(self._record, self._share(number, shares, head)))
+                for number in range(1, shares)
+            ]
+            own = self._share(0, shares, head)
+            self._events += fold_share(self._record, own, self._position, lambda reached: self._tell(reached, head))
+            self._events += sum(wait() for wait in others)
+        self._position = head
 
-    def _step(self, connection: Connection[Any], head: int) -> None:
-        events = self._record.read(self._position, AT_ONCE, types=sorted(self._projection.wanted))
-        self._fold(connection, events)
-        # Fewer than asked for: nothing of the wanted types is left up to the head as it was before the read.
-        last = events[-1].position if events else self._position
-        self._position = last if len(events) == AT_ONCE else max(last, head)
+    def _share(self, number: int, shares: int, stop: int) -> Share:
+        return Share(self._projection.name, self._new, number, shares, stop)
 
-    def _fold(self, connection: Connection[Any], events: Sequence[StoredEvent]) -> None:
-        if events:
-            entries = self._record.codec.decode(events)
-            self._projection.fold(Target(connection, self._new, self._record.keyring.digest), entries)
-            self._events += len(events)
+    def _tell(self, reached: int, head: int) -> None:
+        self._progress(self._projection.name, reached, head)
 
     def _swap(self, connection: Connection[Any]) -> None:
         """Put the new schema in the place of the live one, complete as of a position where every cursor is held.
@@ -136,14 +136,22 @@ class _Rebuild:
             cursors.make_shared(connection)
             cursors.hold(connection, self._live)
             head = self._record.head()
-            while self._position < head.position:
-                self._step(connection, head.position)
+            self._fold_rest(Target(connection, self._new, self._record.keyring.digest), head.position)
             if cursors.exists(connection, self._live):
                 connection.execute(f"alter schema {self._live} rename to {self._old}".encode())
             connection.execute(f"alter schema {self._new} rename to {self._live}".encode())
             partitions = cursors.partitions_of(connection)
-            cursors.restart(connection, self._live, partitions, Cursor(self._position, epoch=head.epoch))
-        self._progress(self._projection.name, self._position, self._position)
+            cursors.restart(connection, self._live, partitions, Cursor(head.position, epoch=head.epoch))
+        self._position = head.position
+        self._tell(head.position, head.position)
+
+    def _fold_rest(self, target: Target, head: int) -> None:
+        """Fold what was appended since, in the transaction of the swap."""
+        events = self._record.recorder.select_notifications(
+            self._position, head, head, sorted(self._projection.wanted), inclusive_of_start=False
+        )
+        fold_events(self._record, self._projection, target, list(events))
+        self._events += len(events)
 
     def _drop(self, connection: Connection[Any], *schemas: str) -> None:
         for schema in schemas:

@@ -9,8 +9,9 @@ from typing import Any, Generic, TypeVar, get_args, get_type_hints
 from uuid import UUID
 
 import msgspec
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.rows import args_row
+from psycopg.types.json import set_json_dumps
 
 from tocsin.projections.projection import Target
 
@@ -67,7 +68,12 @@ class Table(Generic[R]):
     def copy(self, target: Target, rows: Iterable[R]) -> None:
         """Insert rows that are certainly new."""
         statement = f"copy {target.schema}.{self.name} ({self.columns}) from stdin (format binary)"
-        with target.connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        with target.connection.cursor() as cursor:
+            set_json_dumps(msgspec.json.encode, cursor)
+            self._copy(cursor, statement, rows)
+
+    def _copy(self, cursor: Cursor[Any], statement: str, rows: Iterable[R]) -> None:
+        with cursor.copy(statement.encode()) as copy:
             copy.set_types(self.types)
             for row in rows:
                 copy.write_row(msgspec.structs.astuple(row))
