@@ -15,7 +15,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from tocsin.eventlog.stored import StoredEvent
-from tocsin.eventlog.stream.port import Batch, Consumer, Cursor, StaleEpoch, Stream
+from tocsin.eventlog.stream.port import Batch, Consumer, Cursor, Stream
 from tocsin.workers.cursors import Cursors, Superseded
 from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY
 
@@ -56,8 +56,8 @@ class _Page:
 class Intake:
     """Reads one topic on a thread of its own and hands every wanted event to ``take``.
 
-    At most about ``window`` tasks are unfinished at a time. ``limit``: events asked for in one poll. An unrecoverable
-    fault (the record was restored) is kept in ``fault``, and ``take`` is called no more.
+    At most about ``window`` tasks are unfinished at a time. ``limit``: events asked for in one poll. What ended the
+    thread (StaleEpoch: the record was restored) is kept in ``fault``, for the process to raise.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Intake:
         wanted: Callable[[StoredEvent], bool] = lambda _: True,
     ) -> None:
         self.topic = topic
-        self.fault: StaleEpoch | None = None
+        self.fault: Exception | None = None
         self._join: Callable[[], Consumer] = lambda: stream.subscribe(topic, group, self._load)
         self._cursors = Cursors(sessions, group, topic)
         self._take = take
@@ -101,19 +101,23 @@ class Intake:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with closing(self._join()) as consumer:
-                    self._consume(consumer)
-            except Superseded as superseded:
-                log.info("%s: joining the group again: %s", self.topic, superseded)
-            except StaleEpoch as stale:
-                log.critical("%s: %s", self.topic, stale)
-                self.fault = stale
-                return
-            except DATABASE_AWAY as away:
-                log.warning("%s: joining the group again: %s", self.topic, str(away).strip())
-                self._stopping.wait(RETRY_EVERY)
+        try:
+            while not self._stopping.is_set():
+                self._join_and_consume()
+        except Exception as fault:
+            # A thread that ends in silence would leave its topic unread while the process looks well.
+            log.critical("%s: nothing more is read: %s", self.topic, fault)
+            self.fault = fault
+
+    def _join_and_consume(self) -> None:
+        try:
+            with closing(self._join()) as consumer:
+                self._consume(consumer)
+        except Superseded as superseded:
+            log.info("%s: joining the group again: %s", self.topic, superseded)
+        except DATABASE_AWAY as away:
+            log.warning("%s: joining the group again: %s", self.topic, str(away).strip())
+            self._stopping.wait(RETRY_EVERY)
 
     def _consume(self, consumer: Consumer) -> None:
         self._pages.clear()

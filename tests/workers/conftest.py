@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from company import Staff
 from scene import Scene
 
 from tocsin.eventlog.keys import MasterKeys
@@ -53,3 +54,11 @@ def stream(migrated_database_url: str) -> Iterator[Stream]:
 @pytest.fixture
 def scene(record: Record, migrated_database_url: str, key_file: Path, sandbox: SandboxHandle) -> Scene:
     return Scene.create(record, migrated_database_url, key_file, sandbox)
+
+
+@pytest.fixture
+def staff(scene: Scene) -> Iterator[Staff]:
+    """Processes, none of which outlives the test."""
+    staff = Staff(scene)
+    yield staff
+    staff.close()

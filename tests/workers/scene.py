@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Change, envelopes
-from tocsin.domain import chunk, send
+from tocsin.domain import chunk, indices, send
 from tocsin.domain.audience import Audience
 from tocsin.domain.chunk import Chunk
 from tocsin.domain.entry import Entry, Fact, system
@@ -29,11 +26,11 @@ from tocsin.domain.send import RequestSend, Send
 from tocsin.eventlog.record import Record
 from tocsin.sandbox.handle import SandboxHandle
 
-log = logging.getLogger(__name__)
-
 CONTEXT = Context(actor=system("test"))
 PLATFORMS = {"apns": "ios", "fcm": "android", "wns": "windows"}
 PATIENCE = 30.0
+
+F = TypeVar("F", bound=Fact)
 
 
 def eventually(look: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
@@ -69,9 +66,10 @@ class Scene:
         version = len(self.record.load(stream_id))
         self.record.append(envelopes(CONTEXT, Change(stream_id, self.app_id, version, facts)), **more)
 
-    def configure(self, provider: str) -> None:
-        """Configure a provider as the sandbox says."""
+    def configure(self, provider: str, **changes: Any) -> None:
+        """Configure a provider as the sandbox says, but for ``changes``."""
         configuration, secret = _credential(self.sandbox.providers, provider)
+        configuration |= changes
         secret_id = uuid4()
         configured = ProviderConfigured(
             provider=provider, configuration=configuration, secret_id=secret_id, fingerprint=str(secret_id)
@@ -98,6 +96,8 @@ class Scene:
 
     def token(self, provider: str, start: str = "") -> str:
         """A new token in the provider's form."""
+        # No fault of the sandbox begins with a 1.
+        start = start or "1"
         token = start + (uuid4().hex + uuid4().hex)[len(start) :]
         return self.sandbox.providers["wns"]["channel_url"] + token if provider == "wns" else token
 
@@ -142,46 +142,33 @@ class Scene:
             for index, device in enumerate(state.devices)
         }
 
+    def facts(self, send_id: UUID, kind: type[F]) -> list[F]:
+        """The facts of one kind, of a send and its chunks, in order."""
+        return [entry.fact for entry in self.entries(send_id) if isinstance(entry.fact, kind)]
+
+    def in_doubt(self, send_id: UUID) -> set[UUID]:
+        """Every device that some attempt may have reached without anybody knowing."""
+        return {
+            device
+            for state in self.chunks(send_id)
+            for index, device in enumerate(state.devices)
+            if indices.has(state.in_doubt, index)
+        }
+
+    def token_of(self, device_id: UUID) -> str:
+        """What a device was registered with."""
+        fact = self.record.load(device_id)[0].fact
+        assert isinstance(fact, DeviceRegistered)
+        assert fact.token is not None
+        return str(fact.token.value)
+
     def tally(self, send_id: UUID) -> dict[str, int]:
         """How many devices of a send have which outcome."""
         return dict(Counter(str(kind) for kind in self.outcomes(send_id).values()))
 
-    def wait_until_final(self, send_id: UUID, patience: float = PATIENCE) -> None:
-        """Wait until every chunk is completed."""
-        frozen = eventually(lambda: self.send(send_id).audience, "the audience is frozen", patience)
-
-        def completed() -> bool:
-            with self.record.sessions.connection() as connection:
-                row = connection.execute(
-                    "select count(*) from record.events where root_id = %s and type = 'chunk.completed'", (send_id,)
-                ).fetchone()
-            return row is not None and row[0] == frozen.chunks
-
-        eventually(completed, "every chunk is completed", patience)
-
-
-@contextmanager
-def running(role: Callable[..., None], *arguments: Any, **named: Any) -> Iterator[threading.Event]:
-    """A role on a thread, told to stop at the end of the block. What it raises is raised there."""
-    stop = threading.Event()
-    faults: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            role(*arguments, stop=stop, **named)
-        except BaseException as fault:
-            log.exception("%s ended", role.__name__)
-            faults.append(fault)
-
-    thread = threading.Thread(target=run, name=role.__name__)
-    thread.start()
-    try:
-        yield stop
-    finally:
-        stop.set()
-        thread.join()
-    if faults:
-        raise faults[0]
+    def wait_until_ended(self, send_id: UUID, patience: float = PATIENCE) -> None:
+        """Wait until the send has ended, and with it every device has an outcome."""
+        eventually(lambda: self.send(send_id).ended, f"send {send_id} ends", patience)
 
 
 def _credential(providers: dict[str, Any], provider: str) -> tuple[dict[str, Any], bytes]:
