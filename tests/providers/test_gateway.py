@@ -1,0 +1,443 @@
+"""Pushes through the gateway to the sandbox: what comes back, how often anything was sent, and how tokens are had."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from conftest import Opener, Script, configuration, pool_of
+from scripted_provider import Deed, Reply, Seen, Silence
+
+from tocsin.domain.credentials import check_provider
+from tocsin.domain.message import Message
+from tocsin.sandbox.handle import SandboxHandle
+from tocsin.workers.providers import apns
+from tocsin.workers.providers.adapters import open_provider
+from tocsin.workers.providers.credentials import FcmCredential, WnsCredential, parse_credential
+from tocsin.workers.providers.gateway import Gateway
+from tocsin.workers.providers.oauth import client_credentials
+from tocsin.workers.providers.port import Answer, Provider, Push, Verdict
+from tocsin.workers.providers.tokens import TokenUnavailable
+from tocsin.workers.providers.transport import ChannelFull, Transport
+
+ALARM = Message(title="Evacuate", body="Leave the building by the nearest exit")
+APNS_TOKEN = "a1" * 32
+
+
+def push(token: str, index: int = 0, message: Message = ALARM, **options: Any) -> Push:
+    return Push(index=index, push_id=uuid4(), token=token, message=message, **options)
+
+
+def deliver(transport: Transport, provider: Provider, pushes: Iterable[Push], timeout: float = 20) -> list[Answer]:
+    """Sends all and collects an answer for each, in the order of the pushes."""
+    gateway = Gateway(transport, timeout=timeout)
+    listed = list(pushes)
+    gateway.send(provider, listed)
+    answers: list[Answer] = []
+    while gateway.in_flight:
+        answers += gateway.answers(30)
+    assert sorted(answer.index for answer in answers) == sorted(one.index for one in listed)
+    return sorted(answers, key=lambda answer: answer.index)
+
+
+def channel(sandbox: SandboxHandle, token: str) -> str:
+    return str(sandbox.providers["wns"]["channel_url"]) + token
+
+
+def good_token(sandbox: SandboxHandle, provider: str, number: int = 0) -> str:
+    tokens = {"apns": f"{number + (10 << 252):064x}", "fcm": f"device-{number}"}
+    return tokens.get(provider) or channel(sandbox, f"ok{number}")
+
+
+@pytest.mark.parametrize("provider", ["apns", "fcm", "wns"])
+def test_three_hundred_pushes_arrive_once_each_and_are_called_delivered(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener, provider: str
+) -> None:
+    pushes = [push(good_token(sandbox, provider, number), number) for number in range(300)]
+    answers = deliver(transport, opened(provider), pushes)
+    assert {answer.verdict for answer in answers} == {Verdict.DELIVERED}
+    assert len({answer.provider_message_id for answer in answers}) == 300
+    assert [answer.push_id for answer in answers] == [one.push_id for one in pushes]
+    stats = sandbox.stats()
+    assert (stats["total"], stats["distinct_tokens"]) == (300, 300)
+
+
+APNS_ANSWERS = [
+    ("0400", Verdict.FAILED, "BadDeviceToken", {"retire_token"}),
+    ("0401", Verdict.FAILED, "DeviceTokenNotForTopic", {"retire_token"}),
+    ("0410", Verdict.FAILED, "Unregistered", {"retire_token"}),
+    ("0411", Verdict.FAILED, "ExpiredToken", {"retire_token"}),
+    ("0413", Verdict.FAILED, "PayloadTooLarge", set()),
+    ("0429", Verdict.RETRY, "TooManyRequests", set()),
+    ("0430", Verdict.RETRY, "TooManyProviderTokenUpdates", {"throttle"}),
+    ("0500", Verdict.RETRY, "InternalServerError", set()),
+    ("0503", Verdict.RETRY, "ServiceUnavailable", {"throttle"}),
+    ("0504", Verdict.RETRY, "Shutdown", set()),
+    ("0999", Verdict.UNKNOWN, "in-doubt.cut", set()),
+    ("0998", Verdict.DELIVERED, "200", set()),
+    ("0996", Verdict.UNKNOWN, "502", set()),
+]
+FCM_ANSWERS = [
+    ("bad0", Verdict.FAILED, "INVALID_ARGUMENT", {"retire_token"}),
+    ("unre", Verdict.FAILED, "UNREGISTERED", {"retire_token"}),
+    ("send", Verdict.FAILED, "SENDER_ID_MISMATCH", set()),
+    ("quot", Verdict.RETRY, "QUOTA_EXCEEDED", {"throttle"}),
+    ("unav", Verdict.RETRY, "UNAVAILABLE", {"throttle"}),
+    ("intr", Verdict.RETRY, "INTERNAL", set()),
+    ("3rdp", Verdict.RETRY, "THIRD_PARTY_AUTH_ERROR", {"pause_credential"}),
+]
+WNS_ANSWERS = [
+    ("ok", Verdict.DELIVERED, "received", set()),
+    ("410", Verdict.FAILED, "410", {"retire_token"}),
+    ("404", Verdict.FAILED, "404", {"retire_token"}),
+    ("403", Verdict.FAILED, "403", set()),
+    ("406", Verdict.RETRY, "406", {"throttle"}),
+    ("500", Verdict.RETRY, "500", set()),
+    ("503", Verdict.RETRY, "503", {"throttle"}),
+    ("drp", Verdict.FAILED, "dropped", set()),
+    ("thr", Verdict.RETRY, "channelthrottled", set()),
+]
+
+
+@pytest.mark.parametrize(("prefix", "verdict", "code", "flags"), APNS_ANSWERS)
+def test_what_apple_says_is_what_we_report(
+    sandbox: SandboxHandle,
+    transport: Transport,
+    opened: Opener,
+    prefix: str,
+    verdict: Verdict,
+    code: str,
+    flags: set[str],
+) -> None:
+    check_answer(sandbox, deliver(transport, opened("apns"), [push(prefix + "0" * 60)])[0], verdict, code, flags)
+
+
+@pytest.mark.parametrize(("prefix", "verdict", "code", "flags"), FCM_ANSWERS)
+def test_what_google_says_is_what_we_report(
+    sandbox: SandboxHandle,
+    transport: Transport,
+    opened: Opener,
+    prefix: str,
+    verdict: Verdict,
+    code: str,
+    flags: set[str],
+) -> None:
+    check_answer(sandbox, deliver(transport, opened("fcm"), [push(prefix + "-device")])[0], verdict, code, flags)
+
+
+@pytest.mark.parametrize(("prefix", "verdict", "code", "flags"), WNS_ANSWERS)
+def test_what_microsoft_says_is_what_we_report(
+    sandbox: SandboxHandle,
+    transport: Transport,
+    opened: Opener,
+    prefix: str,
+    verdict: Verdict,
+    code: str,
+    flags: set[str],
+) -> None:
+    answer = deliver(transport, opened("wns"), [push(channel(sandbox, prefix + "-device"))])[0]
+    check_answer(sandbox, answer, verdict, code, flags)
+
+
+def check_answer(sandbox: SandboxHandle, answer: Answer, verdict: Verdict, code: str, flags: set[str]) -> None:
+    raised = {name for name in ("retire_token", "pause_credential", "throttle") if getattr(answer, name)}
+    assert (answer.verdict, answer.code, raised) == (verdict, code, flags)
+    assert sandbox.stats()["total"] == 1
+
+
+def test_retry_after_and_the_time_of_unregistration_are_passed_on(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener
+) -> None:
+    sandbox.fault(provider="apns", token="a1", status=503, reason="ServiceUnavailable", retry_after=17, times=1)
+    assert deliver(transport, opened("apns"), [push(APNS_TOKEN)])[0].retry_after == 17.0
+    since = 1_700_000_000_000
+    sandbox.fault(provider="apns", token="a1", status=410, reason="Unregistered", timestamp_ms=since, times=1)
+    assert deliver(transport, opened("apns"), [push(APNS_TOKEN)])[0].unregistered_at == since / 1000
+
+
+@pytest.mark.parametrize(("action", "cause"), [("reset", "cut"), ("close", "cut"), ("hang", "timeout")])
+@pytest.mark.parametrize("provider", ["apns", "fcm", "wns"])
+def test_a_lost_answer_is_unknown_although_the_device_shows_the_message(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener, provider: str, action: str, cause: str
+) -> None:
+    sandbox.fault(provider=provider, action=action, delivered=True)
+    answer = deliver(transport, opened(provider), [push(good_token(sandbox, provider))], timeout=2)[0]
+    assert (answer.verdict, answer.code) == (Verdict.UNKNOWN, f"in-doubt.{cause}")
+    assert sandbox.stats()["total"] == 1
+    assert len(sandbox.received(provider=provider)) == 1
+
+
+def test_a_second_transfer_of_a_push_carries_the_same_ids(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener
+) -> None:
+    for provider in ("apns", "fcm", "wns"):
+        once = push(good_token(sandbox, provider))
+        for _ in range(2):
+            deliver(transport, opened(provider), [once])
+    first, second = sandbox.received(provider="apns")
+    assert first["headers"]["apns-id"] == second["headers"]["apns-id"] == first["headers"]["apns-collapse-id"]
+    first, second = sandbox.received(provider="fcm")
+    assert first["payload"] == second["payload"]
+    tag = first["payload"]["message"]["android"]["notification"]["tag"]
+    assert tag == first["payload"]["message"]["data"]["tocsin_push_id"]
+    first, second = sandbox.received(provider="wns")
+    assert first["headers"]["x-wns-tag"] == second["headers"]["x-wns-tag"]
+
+
+def test_an_expired_provider_token_is_renewed_once_and_the_push_sent_again(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apns, "_signed", {})
+    sandbox.fault(provider="apns", status=403, reason="ExpiredProviderToken", times=1)
+    answer = deliver(transport, opened("apns"), [push(APNS_TOKEN)])[0]
+    assert (answer.verdict, answer.pause_credential) == (Verdict.DELIVERED, False)
+    assert sandbox.stats()["by_answer"]["apns"] == {"403 ExpiredProviderToken": 1, "200": 1}
+
+
+def test_a_provider_token_that_stays_refused_pauses_the_credential(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apns, "_signed", {})
+    sandbox.fault(provider="apns", status=403, reason="ExpiredProviderToken")
+    provider = opened("apns")
+    answers = deliver(transport, provider, [push(APNS_TOKEN, number) for number in range(20)])
+    assert {(answer.verdict, answer.pause_credential) for answer in answers} == {(Verdict.RETRY, True)}
+    assert sandbox.stats()["total"] == 40
+    later = deliver(transport, provider, [push(APNS_TOKEN)])[0]
+    assert later.pause_credential
+    assert sandbox.stats()["total"] == 41, "a token may not be renewed again within 20 minutes"
+
+
+def test_one_key_has_one_provider_token_in_the_whole_process(opened: Opener) -> None:
+    first, second = opened("apns"), opened("apns", topic="com.example.other")
+    assert first.tokens.current(1000.0) is second.tokens.current(1000.0)
+
+
+def test_a_client_certificate_takes_the_place_of_the_token(sandbox: SandboxHandle, transport: Transport) -> None:
+    entered, _key = configuration(sandbox, "apns")
+    p12 = Path(sandbox.providers["apns"]["certificate_path"]).read_bytes()
+    wanted = {name: entered[name] for name in ("topic", "base_url", "ca_path")}
+    password = sandbox.providers["apns"]["certificate_password"]
+    _checked, kept = check_provider("apns", wanted, p12, password=password)
+    provider = open_provider(parse_credential("apns", wanted, kept), transport)
+    assert deliver(transport, provider, [push(APNS_TOKEN)])[0].verdict is Verdict.DELIVERED
+    assert "authorization" not in sandbox.received(provider="apns")[0]["headers"]
+
+
+@pytest.mark.parametrize("provider", ["fcm", "wns"])
+def test_however_many_pushes_wait_one_access_token_is_fetched(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener, provider: str
+) -> None:
+    sandbox.fault(provider=provider, endpoint="token", delay_ms=200, times=1)
+    pushes = [push(good_token(sandbox, provider, number), number) for number in range(256)]
+    answers = deliver(transport, opened(provider), pushes)
+    assert {answer.verdict for answer in answers} == {Verdict.DELIVERED}
+    assert sandbox.stats()["token_requests"] == {provider: 1}
+
+
+@pytest.mark.parametrize("provider", ["fcm", "wns"])
+def test_a_refused_access_token_is_replaced_once_for_all_and_the_pushes_sent_again(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener, provider: str
+) -> None:
+    one = opened(provider)
+    deliver(transport, one, [push(good_token(sandbox, provider))])
+    reason = "UNAUTHENTICATED" if provider == "fcm" else None
+    sandbox.fault(provider=provider, status=401, reason=reason, times=30)
+    answers = deliver(transport, one, [push(good_token(sandbox, provider, number), number) for number in range(30)])
+    assert {answer.verdict for answer in answers} == {Verdict.DELIVERED}
+    assert sandbox.stats()["token_requests"] == {provider: 2}
+    assert sandbox.stats()["total"] == 61
+
+
+@pytest.mark.parametrize("provider", ["fcm", "wns"])
+def test_without_an_access_token_nothing_is_sent_and_everything_is_tried_again(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener, provider: str
+) -> None:
+    sandbox.fault(provider=provider, endpoint="token", action="status", status=404)
+    answers = deliver(transport, opened(provider), [push(good_token(sandbox, provider), n) for n in range(20)])
+    assert {(answer.verdict, answer.pause_credential) for answer in answers} == {(Verdict.RETRY, False)}
+    assert {answer.code for answer in answers} == {"not-sent.token-404"}
+    assert {answer.sent_at for answer in answers} == {None}
+    assert sandbox.stats()["total"] == 0
+
+
+def test_a_wrong_client_secret_pauses_the_credential(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener
+) -> None:
+    answer = deliver(transport, opened("wns", secret=b"wrong"), [push(channel(sandbox, "ok"))])[0]
+    assert (answer.verdict, answer.pause_credential) == (Verdict.RETRY, True)
+    assert "wrong" not in answer.reason
+    assert sandbox.stats()["total"] == 0
+
+
+def test_a_service_account_google_does_not_know_pauses_the_credential(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener
+) -> None:
+    account = dict(sandbox.providers["fcm"]["service_account"], client_email="stranger@demo.iam.gserviceaccount.com")
+    answer = deliver(transport, opened("fcm", secret=json.dumps(account).encode()), [push("device")])[0]
+    assert (answer.verdict, answer.code, answer.pause_credential) == (
+        Verdict.RETRY,
+        "not-sent.token-invalid_grant",
+        True,
+    )
+    assert sandbox.stats()["total"] == 0
+
+
+def test_a_token_endpoint_that_hangs_keeps_nobody_longer_than_the_time_out(
+    scripted: Script, transport: Transport
+) -> None:
+    endpoint = scripted(lambda seen: Silence())
+    provider = open_provider(
+        WnsCredential("id", "secret", endpoint.url, "scope", ("127.0.0.1",), endpoint.ca_path), transport
+    )
+    answers = deliver(transport, provider, [push(endpoint.url + "/channel", n) for n in range(5)], timeout=0.5)
+    assert {(answer.verdict, answer.code) for answer in answers} == {(Verdict.RETRY, "not-sent.timeout")}
+    assert all(seen.path != "/channel" for seen in endpoint.seen)
+
+
+def test_a_fetch_of_a_token_holds_up_no_other_credential(
+    scripted: Script, sandbox: SandboxHandle, transport: Transport, opened: Opener
+) -> None:
+    asked = threading.Event()
+
+    def behave(_seen: Seen) -> Deed:
+        asked.set()
+        return Silence()
+
+    endpoint = scripted(behave)
+    slow = open_provider(WnsCredential("id", "s", endpoint.url, "scope", ("127.0.0.1",), endpoint.ca_path), transport)
+    gateway = Gateway(transport, timeout=3)
+    gateway.send(slow, [push(endpoint.url + "/channel", 1)])
+    assert asked.wait(10)
+    gateway.send(opened("apns"), [push(APNS_TOKEN, 2)])
+    assert [answer.index for answer in gateway.answers(2.5)] == [2]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://evil.example/x",
+        "https://a.notify.windows.com.evil.example/",
+        "https://notify.windows.com.evil.example/",
+        "https://xnotify.windows.com/",
+        "http://a.notify.windows.com/",
+        "https://a.notify.windows.com:8443/",
+        "https://me@a.notify.windows.com/",
+        "https://evil.example\\@a.notify.windows.com/",
+        "https://evil.example/#@a.notify.windows.com",
+        "https://127.0.0.2/",
+        "https://[::1]/",
+        "https://a.notify.windows.com\r\n.evil.example/",
+        "",
+        "https://",
+    ],
+)
+def test_a_channel_that_is_not_microsofts_is_never_called(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener, uri: str
+) -> None:
+    answer = deliver(transport, opened("wns"), [push(uri)])[0]
+    assert (answer.verdict, answer.code, answer.retire_token) == (Verdict.FAILED, "channel-not-allowed", False)
+    assert sandbox.stats()["total"] == 0
+
+
+def test_a_message_that_cannot_be_rendered_harms_no_other(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener
+) -> None:
+    broken = Message(title="x", wns={"type": "wns/tile"})
+    answers = deliver(
+        transport, opened("wns"), [push(channel(sandbox, "ok"), 0, broken), push(channel(sandbox, "ok"), 1)]
+    )
+    assert [(answer.verdict, answer.code) for answer in answers] == [
+        (Verdict.FAILED, "unrenderable"),
+        (Verdict.DELIVERED, "received"),
+    ]
+
+
+def test_a_device_token_cannot_lead_to_another_path(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener
+) -> None:
+    deliver(transport, opened("apns"), [push("../../v1/projects/demo/messages:send?x=")])
+    assert sandbox.stats()["by_provider"] == {"apns": 1}
+
+
+def test_lanes_and_credentials_have_connections_of_their_own(scripted: Script, transport: Transport) -> None:
+    server = scripted(lambda seen: Reply())
+    for lane in ("", "suspect"):
+        for number in range(2):
+            credential = parse_apns(server.url, server.ca_path)
+            provider = open_provider(credential, transport)
+            deliver(transport, provider, [push(f"{lane}{number}", n, lane=lane) for n in range(3)])
+    used: dict[str, set[int]] = {}
+    for seen in server.seen:
+        used.setdefault(seen.path, set()).add(seen.connection)
+    assert sorted(connection for connections in used.values() for connection in connections) == [0, 1, 2, 3]
+
+
+def parse_apns(url: str, ca_path: str) -> Any:
+    key = (Path(ca_path).parent / "scripted.pem").read_text()
+    private = key[key.index("-----BEGIN PRIVATE KEY-----") :]
+    entered = {"topic": "com.example.app", "key_id": "A" * 10, "team_id": "B" * 10, "base_url": url, "ca_path": ca_path}
+    return parse_credential("apns", entered, private.encode())
+
+
+def test_more_pushes_than_there_is_room_for_are_refused_whole(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener
+) -> None:
+    gateway = Gateway(transport, capacity=10)
+    provider = opened("apns")
+    with pytest.raises(ChannelFull):
+        gateway.send(provider, [push(APNS_TOKEN, number) for number in range(11)])
+    assert (gateway.room, gateway.in_flight, sandbox.stats()["total"]) == (10, 0, 0)
+    gateway.send(provider, [push(APNS_TOKEN, number) for number in range(10)])
+    assert gateway.room == 0
+    collected: list[Answer] = []
+    while len(collected) < 10:
+        collected += gateway.answers(20)
+    assert gateway.room == 10
+
+
+def test_answers_come_back_empty_when_nothing_is_under_way(transport: Transport) -> None:
+    assert Gateway(transport).answers(0.0) == []
+
+
+def test_a_device_that_times_out_leaves_its_neighbours_alone(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener
+) -> None:
+    pushes = [push(good_token(sandbox, "apns", number), number) for number in range(50)]
+    pushes[25] = push("0997" + "0" * 60, 25)
+    answers = deliver(transport, opened("apns"), pushes, timeout=1.5)
+    assert answers[25].verdict is Verdict.UNKNOWN
+    assert {answer.verdict for answer in answers if answer.index != 25} == {Verdict.DELIVERED}
+    assert sandbox.stats()["total"] == 50
+
+
+def test_no_answer_repeats_a_token(sandbox: SandboxHandle, transport: Transport, scripted: Script) -> None:
+    token = "the-registration-token-of-somebody"
+    issued = json.dumps({"access_token": "t", "expires_in": 3600}).encode()
+    refusal = json.dumps({"error": {"message": f"no {token} here"}}).encode()
+    server = scripted(lambda seen: Reply(body=issued) if seen.path == "/token" else Reply(400, body=refusal))
+    account = {**sandbox.providers["fcm"]["service_account"], "token_uri": server.url + "/token"}
+    provider = open_provider(FcmCredential(account, "demo", server.url, server.ca_path), transport)
+    answer = deliver(transport, provider, [push(token)])[0]
+    assert (answer.status, answer.reason) == (400, "no <token> here")
+
+
+def test_an_answer_without_a_token_is_no_token(scripted: Script, transport: Transport) -> None:
+    server = scripted(lambda seen: Reply(200, body=b"<html>"))
+    with pytest.raises(TokenUnavailable) as caught:
+        client_credentials(transport, pool_of(server), server.url, {"client_id": "a", "client_secret": "sesame"})
+    assert not caught.value.failure.permanent
+    assert "sesame" not in str(caught.value)
+
+
+def test_the_ids_of_a_push_are_those_of_its_answer(
+    sandbox: SandboxHandle, transport: Transport, opened: Opener
+) -> None:
+    one = Push(index=7, push_id=UUID(int=1), token=APNS_TOKEN, message=ALARM)
+    answer = deliver(transport, opened("apns"), [one])[0]
+    assert (answer.index, answer.push_id, answer.provider_message_id) == (7, UUID(int=1), str(UUID(int=1)))
