@@ -20,6 +20,8 @@ from tocsin.settings import Settings, SettingsError, load
 
 console = Console(highlight=False)
 
+HEALTH_CHECKED = ("api", "relay", "project", "plan", "schedule", "deliver")
+
 
 class _Command(click.Command):
     """A command whose foreseeable failures are a sentence and exit status 1, not a traceback."""
@@ -178,6 +180,21 @@ def deliver(settings: Settings, providers: tuple[str, ...], lanes: tuple[str, ..
     from tocsin import roles
 
     roles.deliver(settings, providers or PROVIDERS, lanes or LANES)
+
+
+@main.command(epilog=_example("tocsin healthy deliver --provider apns", "tocsin healthy api --port 8080"))
+@_settings_option
+@click.argument("role", type=click.Choice(HEALTH_CHECKED))
+@click.option("--provider", "providers", multiple=True, type=click.Choice(PROVIDERS), help="Of deliver (all).")
+@click.option("--port", default=8080, show_default=True, help="Of api.")
+def healthy(settings: Settings, role: str, providers: tuple[str, ...], port: int) -> None:
+    """Exit with 0 if the ROLE that runs on this machine does its work: for health checks of containers."""
+    from tocsin import health
+
+    try:
+        health.check(settings, health.Role(role), providers or PROVIDERS, port)
+    except health.Unhealthy as unhealthy:
+        raise click.ClickException(str(unhealthy)) from unhealthy
 
 
 @main.command(epilog=_example("tocsin rebuild --data ./data devices", "tocsin rebuild --data ./data --all"))

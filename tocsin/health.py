@@ -1,0 +1,103 @@
+"""Whether a role on this machine does its work: what a container's health check asks.
+
+Every worker keeps a named session at the database which the server ends a few seconds after the worker stopped giving
+signs of life. So a process that hangs or is frozen is found out, and not only one that has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from urllib.request import urlopen
+
+import psycopg
+
+from tocsin.domain.lanes import LANES
+from tocsin.domain.platforms import PROVIDERS
+from tocsin.eventlog import database
+from tocsin.eventlog.stream.port import EVENTS, work_topic
+from tocsin.projections.registry import NAMES, chosen
+from tocsin.settings import Settings
+from tocsin.workers.delivery.process import GROUP as DELIVERY
+from tocsin.workers.planner_process import GROUP as PLANNER
+
+PATIENCE = 3
+"""Seconds for an answer."""
+
+_PRESENT = """
+    select distinct application_name from pg_stat_activity
+    where datname = current_database() and client_addr is not distinct from inet_client_addr()"""
+
+
+class Role(StrEnum):
+    """A kind of process that can be asked after."""
+
+    API = "api"
+    RELAY = "relay"
+    PROJECT = "project"
+    PLAN = "plan"
+    SCHEDULE = "schedule"
+    DELIVER = "deliver"
+
+
+class Unhealthy(Exception):
+    """The role does not do its work; the message says what is missing."""
+
+
+def check(settings: Settings, role: Role, providers: Collection[str] = PROVIDERS, port: int = 8080) -> None:
+    """Return if the role works. ``providers`` is for DELIVER, ``port`` for API. Raises Unhealthy, SettingsError."""
+    if role is Role.API:
+        _check_api(port)
+    else:
+        _check_sessions(settings, sessions_of(role, providers))
+
+
+def _check_api(port: int) -> None:
+    try:
+        urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE).close()
+    except OSError as error:
+        raise Unhealthy(f"the API does not answer on port {port}: {error}") from error
+
+
+def sessions_of(role: Role, providers: Collection[str] = PROVIDERS) -> frozenset[str]:
+    """The names of the sessions that a working process of this role has."""
+    match role:
+        case Role.PROJECT:
+            return frozenset(_member(one.group, EVENTS) for one in chosen(NAMES))
+        case Role.PLAN:
+            return frozenset({_member(PLANNER, EVENTS)})
+        case Role.DELIVER:
+            return frozenset(_member(DELIVERY, work_topic(name, lane)) for name in providers for lane in LANES)
+        case Role.RELAY:
+            return frozenset({"tocsin relay"})
+        case Role.SCHEDULE:
+            return frozenset({"tocsin scheduler"})
+        case Role.API:
+            return frozenset()
+
+
+def _member(group: str, topic: str) -> str:
+    return f"tocsin {group} {topic}"
+
+
+def _check_sessions(settings: Settings, expected: Iterable[str]) -> None:
+    missing = set(expected) - _present(settings)
+    if missing:
+        raise Unhealthy(f"no such session at the database: {', '.join(sorted(missing))}")
+
+
+def _present(settings: Settings) -> set[str]:
+    """The names of the sessions at the database that come from this machine."""
+    try:
+        with database.connect(_url(settings), connect_timeout=PATIENCE) as connection:
+            # Whose sessions are whose is shown to the role that logged in, which all of them share.
+            connection.execute("set role none")
+            return {name for (name,) in connection.execute(_PRESENT)}
+    except psycopg.Error as error:
+        raise Unhealthy(f"the database cannot be asked: {str(error).strip()}") from error
+
+
+def _url(settings: Settings) -> str:
+    from tocsin.bootstrap import database_url
+
+    return settings.database_url or database_url(settings)
