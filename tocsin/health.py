@@ -98,6 +98,9 @@ def _present(settings: Settings) -> set[str]:
 
 
 def _url(settings: Settings) -> str:
+    if settings.database_url is not None:
+        return settings.database_url
+    # With the APIs and all they import, which a check every few seconds should not pay for unless it has to.
     from tocsin.bootstrap import database_url
 
-    return settings.database_url or database_url(settings)
+    return database_url(settings)
