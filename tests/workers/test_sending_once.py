@@ -67,6 +67,21 @@ def test_a_killed_role_leaves_every_device_with_one_outcome_and_none_sent_twice_
     assert completed.tally.delivered == DEVICES
 
 
+def test_a_database_that_drops_every_session_again_and_again_costs_no_outcome(scene: Scene, staff: Staff) -> None:
+    phones = set(scene.phones(DEVICES))
+    scene.sandbox.set(latency_ms=100)
+    for role in ("project", "plan", "schedule", "deliver"):
+        staff.start(role)
+    send_id = scene.request()
+    for share in (1, 2, 3):
+        eventually(lambda share=share: scene.sandbox.stats()["total"] >= DEVICES * share / 4, "a part is sent", 60)
+        _drop_sessions(scene)
+    scene.wait_until_ended(send_id, 60)
+    assert set(scene.outcomes(send_id)) == phones
+    assert scene.tally(send_id) == {"delivered": DEVICES}
+    assert _sent_more_than_once(scene) <= {scene.token_of(device) for device in scene.in_doubt(send_id)}
+
+
 @pytest.mark.parametrize(
     ("policy", "outcome"), [(InDoubt.RESEND, OutcomeKind.DELIVERED), (InDoubt.UNKNOWN, OutcomeKind.UNKNOWN)]
 )
@@ -193,6 +208,14 @@ def _appends_held_up(scene: Scene, kind: str, least: int) -> Iterator[None]:
         eventually(reached, f"{least} {kind}")
         yield
         connection.rollback()
+
+
+def _drop_sessions(scene: Scene) -> None:
+    with psycopg.connect(scene.database_url, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
 
 
 def _count(scene: Scene, kind: str) -> int:
