@@ -73,6 +73,11 @@ def kid_of(subject: UUID, generation: int) -> str:
     return str(subject) if generation == 1 else f"{subject}.{generation}"
 
 
+def instance_binding(purpose: str) -> bytes:
+    """What the seal of an instance's key is bound to."""
+    return b"instance:" + purpose.encode()
+
+
 class KeyRing:
     """Finds, makes and destroys data keys. One of them serves all threads of a process."""
 
@@ -152,8 +157,20 @@ class KeyRing:
         """Open what ``wrap`` sealed."""
         return self._master.unwrap(wrapped, associated)
 
+    def rewrap(self, wrapped: bytes, associated: bytes) -> bytes:
+        """The same secret, sealed under the newest master key."""
+        return self._master.wrap(self._master.unwrap(wrapped, associated), associated)
+
+    @property
+    def newest_master_key(self) -> bytes:
+        """What everything begins with that the newest master key sealed."""
+        return self._master.mark
+
     def _forget_old(self) -> None:
-        if time.monotonic() - self._cached_since > CACHE_SECONDS or self._remembered() > CACHE_KEYS:
+        if time.monotonic() - self._cached_since > CACHE_SECONDS:
+            self._master.refresh()
+            self.forget()
+        elif self._remembered() > CACHE_KEYS:
             self.forget()
 
     def _remembered(self) -> int:
@@ -189,7 +206,7 @@ class KeyRing:
             readable[kid] = None if wrapped is None else AESGCM(self._master.unwrap(wrapped, kid.encode()))
 
     def _instance_key(self, purpose: str) -> bytes:
-        associated = b"instance:" + purpose.encode()
+        associated = instance_binding(purpose)
         fresh = self._master.wrap(secrets.token_bytes(KEY), associated)
         with self._pool.connection() as connection:
             connection.execute(

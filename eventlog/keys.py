@@ -6,16 +6,21 @@ AES-256-GCM throughout (NIST SP 800-38D), with a random 96-bit nonce before each
 from __future__ import annotations
 
 import base64
-import binascii
+import logging
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+logger = logging.getLogger(__name__)
+
 NONCE = 12
 KEY = 32
+MAX_NUMBER = 1 << 16
 
 
 class KeyFileError(Exception):
@@ -43,64 +48,111 @@ def decrypt(cipher: AESGCM, sealed: bytes, associated: bytes) -> bytes:
 class MasterKeys:
     """The master keys of one instance, newest first: the newest wraps, every one of them unwraps.
 
-    The file has one key a line, ``<number>:<base64 of 32 bytes>``, and belongs to its owner alone (mode 0600).
+    The file has one key a line, ``<number>:<base64 of 32 bytes>``, and belongs to its owner alone (mode 0600). Keys
+    added to it while this process runs are found within a minute, or when something sealed under one is met.
     """
 
-    def __init__(self, keys: dict[int, bytes]) -> None:
+    def __init__(self, file: Path, keys: dict[int, bytes]) -> None:
         if not keys:
-            raise KeyFileError("the master key file holds no key: write one with `tocsin keys new FILE`")
+            raise KeyFileError(f"{file} holds no master key: write one with `tocsin keys new {file}`")
+        self._file = file
         self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
         self.current = max(keys)
 
     @classmethod
     def load(cls, file: Path) -> MasterKeys:
         """Read the key file; raises KeyFileError."""
-        try:
-            lines = file.read_text(encoding="ascii").split()
-        except FileNotFoundError as error:
-            raise KeyFileError(f"there is no master key file at {file}: write one with `tocsin keys new {file}`") from (
-                error
-            )
-        except OSError as error:
-            raise KeyFileError(f"the master key file {file} cannot be read: {error.strerror}") from error
-        return cls(dict(_parse(line, file) for line in lines))
+        return cls(file, _read(file))
 
     @classmethod
     def create(cls, file: Path) -> MasterKeys:
-        """Write a new key file with one key, or add a key to an existing one, and load it."""
-        number = max(cls.load(file)._ciphers) + 1 if file.exists() else 1
+        """Write a new key file with one key, or add a key to an existing one, and load it. Raises KeyFileError."""
+        number = max(_read(file), default=0) + 1 if file.exists() else 1
         key = base64.b64encode(secrets.token_bytes(KEY)).decode()
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "a", encoding="ascii") as stream:
-            stream.write(f"{number}:{key}\n")
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "a+b") as stream:
+            stream.write(_line_end(stream) + f"{number}:{key}\n".encode())
             stream.flush()
             os.fsync(stream.fileno())
         return cls.load(file)
 
     def wrap(self, plaintext: bytes, associated: bytes) -> bytes:
         """Seal under the newest key; the key's number leads the result."""
-        return self.current.to_bytes(2, "big") + encrypt(self._ciphers[self.current], plaintext, associated)
+        number = self.current
+        return _mark(number) + encrypt(self._ciphers[number], plaintext, associated)
 
     def unwrap(self, wrapped: bytes, associated: bytes) -> bytes:
         """Open what any of the keys sealed; raises WrongKey."""
         number = int.from_bytes(wrapped[:2], "big")
+        if number not in self._ciphers:
+            self.refresh()
         cipher = self._ciphers.get(number)
         if cipher is None:
-            raise WrongKey(f"master key {number} is not in the key file: put it back beside the newer ones")
+            raise WrongKey(f"master key {number} is not in {self._file}: put it back beside the others")
         return decrypt(cipher, wrapped[2:], associated)
 
-    def is_current(self, wrapped: bytes) -> bool:
-        """Whether the newest key sealed it; if not, a rotation has still to wrap it again."""
-        return int.from_bytes(wrapped[:2], "big") == self.current
+    @property
+    def mark(self) -> bytes:
+        """What everything begins with that the newest key sealed: its number."""
+        return _mark(self.current)
+
+    def refresh(self) -> None:
+        """Take keys added to the file since. One that is being edited or is gone changes nothing."""
+        try:
+            newer = MasterKeys.load(self._file)
+        except KeyFileError as error:
+            logger.warning("going on with the master keys of before: %s", error)
+        else:
+            self._ciphers, self.current = {**self._ciphers, **newer._ciphers}, newer.current
+
+
+def _mark(number: int) -> bytes:
+    return number.to_bytes(2, "big")
+
+
+def _read(file: Path) -> dict[int, bytes]:
+    try:
+        lines = file.read_text(encoding="ascii").split()
+    except FileNotFoundError as error:
+        raise KeyFileError(f"there is no master key file at {file}: write one with `tocsin keys new {file}`") from error
+    except OSError as error:
+        raise KeyFileError(f"the master key file {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise _malformed(file) from None
+    if file.stat().st_mode & 0o077:
+        logger.warning("others than its owner may read the master key file %s: run `chmod 600 %s`", file, file)
+    return _parsed(lines, file)
+
+
+def _parsed(lines: Iterable[str], file: Path) -> dict[int, bytes]:
+    keys: dict[int, bytes] = {}
+    for line in lines:
+        number, key = _parse(line, file)
+        if number in keys:
+            raise KeyFileError(f"{file} has two keys of number {number}: number the newer one higher than all others")
+        keys[number] = key
+    return keys
 
 
 def _parse(line: str, file: Path) -> tuple[int, bytes]:
     number, _, encoded = line.partition(":")
     try:
         key = base64.b64decode(encoded, validate=True)
-        if len(key) != KEY:
-            raise ValueError
+        if len(key) != KEY or not 0 < int(number) < MAX_NUMBER:
+            raise _malformed(file)
         return int(number), key
-    except (ValueError, binascii.Error) as error:
-        # The line itself is never shown: it may be a key with a typing error.
-        raise KeyFileError(f"{file} has a line that is not NUMBER:BASE64-OF-32-BYTES") from error
+    except ValueError:
+        # Neither the line nor an error that quotes it is ever shown: it may be a key with a typing error.
+        raise _malformed(file) from None
+
+
+def _malformed(file: Path) -> KeyFileError:
+    return KeyFileError(f"{file} has a line that is not NUMBER:BASE64-OF-32-BYTES, with numbers from 1 to 65535")
+
+
+def _line_end(stream: IO[bytes]) -> bytes:
+    """What a file written by hand may lack at its end."""
+    if stream.seek(0, os.SEEK_END) == 0:
+        return b""
+    stream.seek(-1, os.SEEK_END)
+    return b"" if stream.read(1) == b"\n" else b"\n"

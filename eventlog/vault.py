@@ -21,7 +21,7 @@ class Vault:
 
     def seal(self, secret_id: UUID, app_id: UUID, kind: str, secret: bytes) -> Secret:
         """A secret ready to commit with the event that tells of it. ``kind`` says what it is, for operators."""
-        return Secret(secret_id, app_id, kind, self._keyring.wrap(secret, _associated(secret_id)))
+        return Secret(secret_id, app_id, kind, self._keyring.wrap(secret, secret_binding(secret_id)))
 
     def open(self, secret_id: UUID) -> bytes:
         """The secret itself. Raises KeyError where it was never stored or has been destroyed."""
@@ -29,7 +29,7 @@ class Vault:
             row = connection.execute("select sealed from record.vault where secret_id = %s", (secret_id,)).fetchone()
         if row is None:
             raise KeyError(secret_id)
-        return self._keyring.unwrap(row[0], _associated(secret_id))
+        return self._keyring.unwrap(row[0], secret_binding(secret_id))
 
     def destroy(self, secret_id: UUID) -> None:
         """Remove a secret for good, once what it opened is revoked."""
@@ -37,5 +37,6 @@ class Vault:
             connection.execute("delete from record.vault where secret_id = %s", (secret_id,))
 
 
-def _associated(secret_id: UUID) -> bytes:
+def secret_binding(secret_id: UUID) -> bytes:
+    """What the seal of a secret is bound to, so that it opens under no other id."""
     return b"vault:" + secret_id.bytes

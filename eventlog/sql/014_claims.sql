@@ -10,6 +10,18 @@ create table record.claims (
 
 create index claims_of_stream on record.claims (stream_id);
 
+-- Where a check writes down what the record itself says of claims; gone with its transaction.
+create function record.lay_out_claims() returns void language plpgsql as $$
+begin
+    create temp table derived_claims (
+        app_id    uuid not null,
+        kind      text not null,
+        digest    bytea not null,
+        stream_id uuid not null
+    ) on commit drop;
+end
+$$;
+
 -- What a command answered, so that the same request sent again gets the first answer and does nothing. Everything the
 -- command appended stands at or before its position.
 create table record.commands (

@@ -18,6 +18,7 @@ from eventsourcing.persistence import OperationalError
 from frozen_writer import WRITE_TIMEOUT
 from record_builders import APP, assert_dense, subscription
 
+from tocsin.eventlog import database
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.migrate import migrate
 from tocsin.eventlog.record import Record
@@ -129,7 +130,8 @@ def test_an_append_that_does_not_arrive_fails_and_its_key_tells_that_it_was_not_
     assert_dense(record_url, 2)
 
 
-def test_the_record_goes_on_after_its_server_restarted(master_key_file: Path) -> None:
+def test_the_record_goes_on_after_its_server_restarted(master_key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "CONNECT_SECONDS", 0.5)
     directory = Path(tempfile.mkdtemp(prefix="tocsin-test-"))
     directory.chmod(0o711)
     server = EmbeddedPostgres(directory, settings={"fsync": "off"})
