@@ -17,7 +17,7 @@ from psycopg_pool import ConnectionPool
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.stream.port import Batch, Consumer, Cursor, Stream
 from tocsin.workers.cursors import Cursors, Superseded
-from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY
+from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, note_absence
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Intake:
         except Superseded as superseded:
             log.info("%s: joining the group again: %s", self.topic, superseded)
         except DATABASE_AWAY as away:
-            log.warning("%s: joining the group again: %s", self.topic, str(away).strip())
+            note_absence(log, f"joining the group on {self.topic} again", away)
             self._stopping.wait(RETRY_EVERY)
 
     def _consume(self, consumer: Consumer) -> None:

@@ -19,7 +19,7 @@ from tocsin.workers.clock import DatabaseClock
 from tocsin.workers.intake import Intake, Task
 from tocsin.workers.planner import Interrupted, Planner, Resolve
 from tocsin.workers.planning import chunk_size
-from tocsin.workers.runtime import DATABASE_AWAY
+from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, note_absence
 
 log = logging.getLogger(__name__)
 
@@ -78,20 +78,22 @@ def _resolver(record: Record) -> Resolve:
 
 def _handle(planner: Planner, task: Task, stop: threading.Event) -> None:
     """Plan one send, however often it takes: its task stays unfinished until it is planned."""
-    pause = LOOK_AGAIN
-    while not stop.wait(0 if pause == LOOK_AGAIN else pause):
+    failures = 0
+    pause = 0.0
+    while not stop.wait(pause):
         try:
             planner.plan(task.event.originator_id, task.event.position)
         except TooEarly:
-            stop.wait(LOOK_AGAIN)
+            pause = LOOK_AGAIN
         except Interrupted:
             return
         except DATABASE_AWAY as away:
-            log.warning("the database cannot be reached, planning again: %s", str(away).strip())
-            pause = min(pause * 4, LONGEST_PAUSE)
+            note_absence(log, "the database is away, planning again", away)
+            pause = RETRY_EVERY
         except Exception:
             log.exception("send %s cannot be planned, trying again", task.event.originator_id)
-            pause = min(pause * 4, LONGEST_PAUSE)
+            failures += 1
+            pause = min(RETRY_EVERY * (1 << failures), LONGEST_PAUSE)
         else:
             task.finish()
             return

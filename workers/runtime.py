@@ -21,6 +21,12 @@ models yet because no projector has ever run."""
 RETRY_EVERY = 0.5
 
 
+def note_absence(log: logging.Logger, consequence: str, away: Exception) -> None:
+    """Log one of ``DATABASE_AWAY``. That the read models are not made yet is no fault: the projector is starting."""
+    level = logging.INFO if isinstance(away, UndefinedTable) else logging.WARNING
+    log.log(level, "%s: %s", consequence, str(away).strip().partition("\n")[0])
+
+
 def stop_on_signals() -> threading.Event:
     """An event that SIGTERM and SIGINT set. To be called on the main thread."""
     stop = threading.Event()
@@ -39,5 +45,5 @@ def persist(stop: threading.Event, turn: Callable[[], float]) -> None:
         try:
             pause = turn()
         except DATABASE_AWAY as away:
-            log.warning("the database cannot be reached, trying again: %s", str(away).strip())
+            note_absence(log, "the database is away, trying again", away)
             pause = RETRY_EVERY

@@ -31,7 +31,7 @@ from tocsin.eventlog.unit import Refused
 from tocsin.projections.agenda import Due, DueKind, due, held_chunks
 from tocsin.workers.appointments import about_chunk, about_held, about_send
 from tocsin.workers.clock import DatabaseClock
-from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY
+from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, note_absence
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def run_scheduler(record: Record, database_url: str, stop: threading.Event) -> N
             with closing(Leadership(database_url, "scheduler", RECORD_CHANNEL)) as leadership:
                 _lead(Scheduler(record), leadership, stop)
         except (*DATABASE_AWAY, *CONNECTION_LOST) as lost:
-            log.warning("the scheduler begins again: %s", str(lost).strip())
+            note_absence(log, "the scheduler begins again", lost)
             stop.wait(RETRY_EVERY)
 
 

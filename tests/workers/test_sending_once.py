@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
-from company import BRIEF, Staff, deciding, delivering
+from company import Staff, deciding, delivering
 from scene import Scene, eventually
 
 from tocsin.domain.events.chunk import AttemptAbandoned, AttemptStarted, OutcomeArrivedLate, OutcomeKind
@@ -108,7 +108,8 @@ def test_a_frozen_workers_late_answer_settles_what_was_in_doubt(scene: Scene, st
     (device,) = scene.phones(1)
     for role in ("project", "plan", "schedule"):
         staff.start(role)
-    frozen = staff.start("deliver")
+    # It may wait for its answer longer than its lease lasts, as no worker is told to in earnest.
+    frozen = staff.start("deliver", answer_within=30.0, slack=-30.0)
     scene.sandbox.set(latency_ms=1000)
     send_id = scene.request(in_doubt=InDoubt.UNKNOWN)
     eventually(lambda: scene.sandbox.stats()["total"], "the push arrives")
@@ -125,7 +126,7 @@ def test_a_worker_that_was_frozen_before_it_sent_does_not_send_under_an_ended_le
     scene: Scene, stream: Stream
 ) -> None:
     phones = scene.phones(20)
-    with deciding(scene, stream), delivering(scene, stream, lease=BRIEF["lease"], margin=BRIEF["lease"] + 1):
+    with deciding(scene, stream), delivering(scene, stream, lease=3.0, answer_within=3.0):
         send_id = scene.request(max_attempts=1)
         scene.wait_until_ended(send_id)
     assert scene.tally(send_id) == {"failed": len(phones)}

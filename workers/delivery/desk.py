@@ -180,7 +180,7 @@ class Desk:
         for index, recipient in draft.recipients.items():
             way = claim.targets[index].way
             pushes.setdefault(id(way), (way, []))[1].append(self._push(draft, index, recipient))
-        if time.monotonic() > claim.lease_ends - self._terms.margin:
+        if time.monotonic() > claim.lease_ends - self._terms.answer_within - self._terms.slack:
             # Held up so long that the lease may end before the provider answers: somebody else may claim them then.
             for _, group in pushes.values():
                 for push in group:
@@ -207,18 +207,23 @@ class Desk:
 
     def _go_on(self, job: Job, draft: Draft | None, accepting: bool) -> None:
         """When to look at the chunk again, or never: it is completed, waits for its time, or is somebody else's."""
-        if job.stale or job.has_unrecorded:
-            job.look_at = 0.0 if job.stale else time.monotonic()
+        if draft is None:
+            self._close(job)
+        elif job.stale or job.has_unrecorded:
+            job.look_at = time.monotonic()
         elif job.under_way:
             job.look_at = None
-        elif draft is not None and draft.brief.goes_on and draft.open_now:
-            if accepting:
-                job.look_at = time.monotonic() + CROWDED
-            else:
-                del self._jobs[job.stream.stream_id]
+        elif not (draft.brief.goes_on and draft.open_now):
+            self._close(job)
+        elif accepting:
+            job.look_at = time.monotonic() + (0.0 if draft.facts else CROWDED)
         else:
+            # Left to the next worker: its work record stays unfinished.
             del self._jobs[job.stream.stream_id]
-            job.finish()
+
+    def _close(self, job: Job) -> None:
+        del self._jobs[job.stream.stream_id]
+        job.finish()
 
 
 def _not_sent(push: Push) -> Answer:

@@ -44,13 +44,17 @@ REFILL_BELOW = MAX_CLAIM // 2
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """``worker``: this process, by a name no other ever has. ``lease``: seconds a claim is good for; ``margin`` of them
-    must be left when its pushes go out, more than a provider may take to answer. ``chunks_at_once``: in each lane."""
+    """``worker``: this process, by a name no other ever has. ``chunks_at_once``: in each lane.
+
+    ``lease``: seconds a claim is good for. Of these a push may take ``answer_within``, and ``slack`` is what recording
+    its answer may take: with less than both left, nothing is sent.
+    """
 
     worker: str
-    lease: float = 60.0
-    margin: float = 35.0
     chunks_at_once: int = 8
+    lease: float = 60.0
+    answer_within: float = 30.0
+    slack: float = 5.0
 
 
 @dataclass(slots=True)

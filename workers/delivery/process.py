@@ -25,11 +25,14 @@ from tocsin.workers.providers.credentials import parse_credential
 from tocsin.workers.providers.gateway import Gateway
 from tocsin.workers.providers.port import Provider
 from tocsin.workers.providers.transport import Transport
-from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, persist
+from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, note_absence, persist
 
 log = logging.getLogger(__name__)
 
 GROUP = "delivery"
+
+WINDOW = 32
+"""Work records of one topic a worker has in hand or waiting."""
 
 STOP_WITHIN = 10.0
 """Seconds a worker that was asked to stop waits for answers; what is unanswered then is recorded as in doubt."""
@@ -54,11 +57,11 @@ def run_delivery(
 
     Raises StaleEpoch where the record was restored from a backup.
     """
+    agreed = terms or Terms(worker_name())
     inbox = Inbox()
     transport = Transport()
-    gateway = Gateway(transport)
-    credentials = Credentials(record, partial(_open, transport))
-    desk = Desk(record, gateway, inbox, credentials, terms or Terms(worker_name()))
+    gateway = Gateway(transport, timeout=agreed.answer_within)
+    desk = Desk(record, gateway, inbox, Credentials(record, partial(_open, transport)), agreed)
     intakes = [_intake(record, stream, inbox, provider, lane) for provider in providers for lane in lanes]
     for intake in intakes:
         intake.start()
@@ -75,10 +78,6 @@ def run_delivery(
 def _intake(record: Record, stream: Stream, inbox: Inbox, provider: str, lane: str) -> Intake:
     take = partial(inbox.put, lane)
     return Intake(stream, record.sessions, work_topic(provider, lane), GROUP, take, window=WINDOW)
-
-
-WINDOW = 32
-"""Work records of one topic a worker has in hand or waiting."""
 
 
 def _open(transport: Transport, configured: ProviderConfigured, secret: bytes) -> Provider:
@@ -105,5 +104,5 @@ def _settle(desk: Desk, deadline: float) -> None:
         try:
             desk.turn(accepting=False)
         except DATABASE_AWAY as away:
-            log.warning("what is not recorded yet waits for the database: %s", str(away).strip())
+            note_absence(log, "what is not recorded yet waits for the database", away)
             time.sleep(RETRY_EVERY)
