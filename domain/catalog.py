@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tocsin.domain.entry import Fact
-from tocsin.domain.events import app, chunk, device, notification, operation, receipt, send, user
+from tocsin.domain.events import app, chunk, device, notification, operation, receipt, send, usage, user
 
 CATALOG: dict[str, tuple[type[Fact], int]] = {
     "app.created": (app.AppCreated, 1),
@@ -41,6 +41,7 @@ CATALOG: dict[str, tuple[type[Fact], int]] = {
     "device.token_changed": (device.TokenChanged, 1),
     "device.subscribed": (device.Subscribed, 1),
     "device.unsubscribed": (device.Unsubscribed, 1),
+    "device.badge_changed": (device.BadgeChanged, 1),
     "device.opted_out": (device.OptedOut, 1),
     "device.opted_in": (device.OptedIn, 1),
     "device.retired": (device.DeviceRetired, 1),
@@ -71,6 +72,7 @@ CATALOG: dict[str, tuple[type[Fact], int]] = {
     "chunk.attempt_abandoned": (chunk.AttemptAbandoned, 1),
     "chunk.outcome_arrived_late": (chunk.OutcomeArrivedLate, 1),
     "chunk.completed": (chunk.ChunkCompleted, 1),
+    "usage.reported": (usage.UsageReported, 1),
     "receipt.received": (receipt.ReceiptReceived, 1),
     "receipt.opened": (receipt.ReceiptOpened, 1),
     "operation.started": (operation.OperationStarted, 1),

@@ -6,15 +6,29 @@ import re
 from collections.abc import Iterable
 from math import isfinite
 from typing import Any, assert_never
-from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from tocsin.domain.device_commands import (
+    ChangeBadge,
+    ChangeToken,
+    ClearProperties,
+    DeviceCommand,
+    OptIn,
+    OptOut,
+    RegisterDevice,
+    RetireDevice,
+    SetProperty,
+    Subscribe,
+    Unsubscribe,
+    UpdateDevice,
+)
 from tocsin.domain.entry import Fact
 from tocsin.domain.errors import Conflict, Invalid, NotFound
 from tocsin.domain.events.device import (
+    BadgeChanged,
     DeviceRegistered,
     DeviceRestored,
     DeviceRetired,
@@ -28,13 +42,36 @@ from tocsin.domain.events.device import (
 )
 from tocsin.domain.personal import Personal
 from tocsin.domain.platforms import check_platform, check_token, provider_for
-from tocsin.domain.rules import Command, OutOfPlace, json_object, one_of, optional_text, personal_text, same_json, text
+from tocsin.domain.properties import with_property
+from tocsin.domain.rules import OutOfPlace, between, json_object, one_of, optional_text, personal_text, same_json, text
 from tocsin.domain.tags import tag_name
+
+__all__ = [
+    "ENVIRONMENTS",
+    "ChangeBadge",
+    "ChangeToken",
+    "ClearProperties",
+    "Device",
+    "DeviceCommand",
+    "OptIn",
+    "OptOut",
+    "RegisterDevice",
+    "RetireDevice",
+    "SetProperty",
+    "Subscribe",
+    "Unsubscribe",
+    "UpdateDevice",
+    "decide",
+    "evolve",
+    "fold",
+]
 
 MAX_NAME = 255
 """Characters of an external id, a user, an alias."""
 
 MAX_PHONE = 64
+MAX_SCOPE = 64
+LARGEST_BADGE = 2**31 - 1
 MAX_PROPERTIES = 4096
 """Bytes of the custom properties as JSON."""
 
@@ -53,7 +90,8 @@ REMOVING = (Retirement.REQUESTED, Retirement.ERASED)
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
     """``tags``: its subscriptions. ``opted_out``: it is left out of every audience. ``retired``: why it is no longer
-    sent to. Personal values whose keys were destroyed are tombstones."""
+    sent to. ``property_types``: of those properties that were given a type. Personal values whose keys were destroyed
+    are tombstones."""
 
     platform: str
     token: Personal | None = None
@@ -61,9 +99,11 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     alias: Personal | None = None
     phone: Personal | None = None
     properties: Personal | None = None
+    property_types: Personal | None = None
     external_id: str | None = None
     environment: str | None = None
     attributes: dict[str, Any] = {}
+    token_scope: str | None = None
     tags: frozenset[str] = frozenset()
     opted_out: bool = False
     retired: Retirement | None = None
@@ -77,73 +117,6 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     def erased(self) -> bool:
         """True where its personal data was destroyed on request: it can never be registered again."""
         return self.retired is Retirement.ERASED or (self.token is not None and self.token.erased)
-
-
-class RegisterDevice(Command, frozen=True, kw_only=True):
-    """A device reports itself, for the first time or again. What is UNSET stays as it was, None removes it.
-
-    ``attributes`` are merged key by key, None removes one. ``token_shape``: the token must look like its provider's
-    (false for clients that were always allowed to send anything).
-    """
-
-    platform: str
-    token: Personal | None | UnsetType = UNSET
-    user: Personal | None | UnsetType = UNSET
-    alias: Personal | None | UnsetType = UNSET
-    phone: Personal | None | UnsetType = UNSET
-    properties: Personal | None | UnsetType = UNSET
-    external_id: str | None = None
-    environment: str | None | UnsetType = UNSET
-    attributes: dict[str, Any] = {}
-    token_shape: bool = True
-
-
-class UpdateDevice(Command, frozen=True, kw_only=True):
-    """As ``RegisterDevice``, of a device that exists and is not retired."""
-
-    user: Personal | None | UnsetType = UNSET
-    alias: Personal | None | UnsetType = UNSET
-    phone: Personal | None | UnsetType = UNSET
-    properties: Personal | None | UnsetType = UNSET
-    environment: str | None | UnsetType = UNSET
-    attributes: dict[str, Any] = {}
-
-
-class ChangeToken(Command, frozen=True, kw_only=True):
-    """``source``: ``registration`` (the device said so) or ``provider`` (the provider named a replacement)."""
-
-    token: Personal | None
-    source: str = "registration"
-    token_shape: bool = True
-
-
-class Subscribe(Command, frozen=True, kw_only=True):
-    tag: str
-
-
-class Unsubscribe(Command, frozen=True, kw_only=True):
-    tag: str
-
-
-class OptOut(Command, frozen=True, kw_only=True):
-    reason: str | None = None
-
-
-class OptIn(Command, frozen=True, kw_only=True):
-    pass
-
-
-class RetireDevice(Command, frozen=True, kw_only=True):
-    """Members as in ``DeviceRetired``. Retired on request, or erased, it also leaves its tags."""
-
-    reason: Retirement = Retirement.REQUESTED
-    provider: str | None = None
-    code: str | None = None
-    send_id: UUID | None = None
-    moved_to: UUID | None = None
-
-
-DeviceCommand = RegisterDevice | UpdateDevice | ChangeToken | Subscribe | Unsubscribe | OptOut | OptIn | RetireDevice
 
 
 def decide(state: Device | None, command: DeviceCommand) -> list[Fact]:
@@ -161,6 +134,12 @@ def decide(state: Device | None, command: DeviceCommand) -> list[Fact]:
             return _update(_active(state), command)
         case ChangeToken():
             return _change_token(_active(state), command)
+        case SetProperty():
+            return _set_property(_active(state), command)
+        case ClearProperties():
+            return _clear_properties(_active(state))
+        case ChangeBadge():
+            return _change_badge(_active(state), command)
         case Subscribe():
             return _subscribe(_active(state), tag_name(command.tag))
         case Unsubscribe():
@@ -179,6 +158,7 @@ def decide(state: Device | None, command: DeviceCommand) -> list[Fact]:
 def _register(state: Device | None, command: RegisterDevice) -> list[Fact]:
     check_platform(command.platform)
     optional_text(command.external_id, "external_id", MAX_NAME)
+    optional_text(command.token_scope, "token_scope", MAX_SCOPE)
     _check_values(command)
     if command.token is not UNSET and command.token is not None:
         check_token(command.platform, command.token.value, shape=command.token_shape)
@@ -205,6 +185,7 @@ def _first(command: RegisterDevice) -> DeviceRegistered:
         platform=command.platform,
         external_id=command.external_id,
         attributes=attributes,
+        token_scope=command.token_scope,
         **{name: value for name, value in given.items() if value is not UNSET},
     )
 
@@ -280,6 +261,35 @@ def _merged(attributes: dict[str, Any], changes: dict[str, Any]) -> dict[str, An
     return {name: value for name, value in {**attributes, **changes}.items() if value is not None}
 
 
+def _set_property(state: Device, command: SetProperty) -> list[Fact]:
+    before = _clear(state.properties), _clear(state.property_types)
+    after = with_property(*before, command.name, command.type, command.value)
+    if same_json(list(after), list(before)):
+        return []
+    json_object(after[0], "properties", MAX_PROPERTIES)
+    properties, types = (Personal(command.device_id, value) for value in after)
+    return [DeviceUpdated(properties=properties, property_types=types)]
+
+
+def _clear_properties(state: Device) -> list[Fact]:
+    return [DeviceUpdated(properties=None, property_types=None)] if _clear(state.properties) else []
+
+
+def _clear(value: Personal | None) -> dict[str, Any]:
+    return {} if value is None or value.erased else dict(value.value)
+
+
+def _change_badge(_: Device, command: ChangeBadge) -> list[Fact]:
+    if (command.badge is None) == (command.change is None):
+        raise Invalid("say the badge or the change to it, and not both", field="badge")
+    if command.badge is not None:
+        badge = between(command.badge, "badge", 0, LARGEST_BADGE)
+    else:
+        change = between(command.change or 0, "change", -LARGEST_BADGE, LARGEST_BADGE)
+        badge = min(max(command.current + change, 0), LARGEST_BADGE)
+    return [] if badge == command.current else [BadgeChanged(badge=badge, change=command.change)]
+
+
 def _change_token(state: Device, command: ChangeToken) -> list[Fact]:
     one_of(command.source, "source", ("registration", "provider"))
     if command.token is not None:
@@ -345,6 +355,9 @@ def evolve(state: Device | None, fact: Fact) -> Device:
             return _updated(state, fact)
         case TokenChanged(token=token):
             return replace(state, token=token)
+        case BadgeChanged():
+            # What it is now depends on the sends too: the read model of deliveries says it.
+            return state
         case OptedOut():
             return replace(state, opted_out=True)
         case OptedIn():
@@ -364,14 +377,16 @@ def _registered(fact: DeviceRegistered) -> Device:
         alias=fact.alias,
         phone=fact.phone,
         properties=fact.properties,
+        property_types=fact.property_types,
         external_id=fact.external_id,
         environment=fact.environment,
         attributes=fact.attributes,
+        token_scope=fact.token_scope,
     )
 
 
 def _updated(state: Device, fact: DeviceUpdated) -> Device:
-    given = {name: getattr(fact, name) for name in (*_PERSONAL, "environment")}
+    given = {name: getattr(fact, name) for name in (*_PERSONAL, "property_types", "environment")}
     changes = {name: value for name, value in given.items() if value is not UNSET}
     if fact.attributes is not UNSET:
         changes["attributes"] = _merged(state.attributes, fact.attributes)

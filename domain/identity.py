@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 from uuid import UUID, uuid5
+
+_HANDLE = re.compile(r"[a-z2-7]{16}")
 
 
 def user_stream_id(app_id: UUID, name_digest: bytes) -> UUID:
@@ -23,3 +28,33 @@ def exclusions_stream_id(send_id: UUID, ordinal: int) -> UUID:
 def receipt_stream_id(send_id: UUID, device_id: UUID) -> UUID:
     """The stream of what a device reported of a send: no device has to be loaded to find it."""
     return uuid5(send_id, f"receipt:{device_id}")
+
+
+def usage_stream_id(device_id: UUID, report: str) -> UUID:
+    """The stream of one report of a device's use: what is told twice is one report, and no device has to be loaded."""
+    return uuid5(device_id, f"usage:{report}")
+
+
+def group_stream_id(user_id: UUID, name: str) -> UUID:
+    """The stream of a user's group of devices."""
+    return uuid5(user_id, f"group:{name}")
+
+
+def handle(identifier: UUID) -> str:
+    """The start of an id as 16 lower-case letters and digits (base 32, RFC 4648), for protocols whose ids are such.
+
+    Of a random id (UUIDv4) 74 random bits remain: as hard to guess as they have to be, where an id is all a caller
+    shows.
+    """
+    return base64.b32encode(identifier.bytes[:10]).decode().lower()
+
+
+def ids_of(text: str) -> tuple[UUID, UUID] | None:
+    """The lowest and the highest id with this handle; None where it cannot be one."""
+    if not _HANDLE.fullmatch(text):
+        return None
+    try:
+        start = base64.b32decode(text.upper())
+    except binascii.Error:
+        return None
+    return UUID(bytes=start + b"\0" * 6), UUID(bytes=start + b"\xff" * 6)

@@ -18,6 +18,8 @@ class DeviceRegistered(Fact, frozen=True, kw_only=True):
     ``user`` belongs to the user as data subject; ``token``, ``alias``, ``phone`` and ``properties`` (custom,
     name to value) to the device. ``external_id``: the id a client chose. ``environment``: the APNs environment its
     token is of. ``attributes``: the technical facts an SDK reports (model, app_version, os_version, language, …).
+    ``property_types``: name to type, of the properties that were given one. ``token_scope``: within which the token is
+    one device's; None: the whole app.
     """
 
     platform: str
@@ -26,9 +28,11 @@ class DeviceRegistered(Fact, frozen=True, kw_only=True):
     alias: Personal | None = None
     phone: Personal | None = None
     properties: Personal | None = None
+    property_types: Personal | None = None
     external_id: str | None = None
     environment: str | None = None
     attributes: dict[str, Any] = {}
+    token_scope: str | None = None
 
 
 class DeviceUpdated(Fact, frozen=True, kw_only=True):
@@ -38,6 +42,7 @@ class DeviceUpdated(Fact, frozen=True, kw_only=True):
     alias: Personal | None | UnsetType = UNSET
     phone: Personal | None | UnsetType = UNSET
     properties: Personal | None | UnsetType = UNSET
+    property_types: Personal | None | UnsetType = UNSET
     environment: str | None | UnsetType = UNSET
     attributes: dict[str, Any] | UnsetType = UNSET
 
@@ -57,6 +62,13 @@ class Unsubscribed(Fact, frozen=True, kw_only=True):
     tag: str
 
 
+class BadgeChanged(Fact, frozen=True, kw_only=True):
+    """The number on the app's icon is ``badge``. ``change``: what was added to the one before, where that was asked."""
+
+    badge: int
+    change: int | None = None
+
+
 class OptedOut(Fact, frozen=True, kw_only=True):
     """The owner wants no pushes: the device stays registered and is left out of every audience."""
 
@@ -68,11 +80,12 @@ class OptedIn(Fact, frozen=True, kw_only=True):
 
 
 class Retirement(StrEnum):
-    """Why a device is no longer sent to."""
+    """Why a device is no longer sent to. ``replaced``: newer devices filled the group it was in."""
 
     REQUESTED = "requested"
     UNREGISTERED = "unregistered"
     TOKEN_MOVED = "token-moved"
+    REPLACED = "replaced"
     ERASED = "erased"
 
 
