@@ -110,6 +110,10 @@ _TAGGED_AT = (
 )
 
 
+_ERASED_SINCE = """select from audience_v1.erased e
+    where e.subject = user_id and e.position > user_position and e.position <= %(at)s"""
+
+
 def _statement(app_id: UUID, audience: Audience, at: int, digest: Digest) -> tuple[str, dict[str, Any]]:
     known = {platform: provider for platform, provider in PROVIDER_OF.items() if provider}
     parameters: dict[str, Any] = {
@@ -134,9 +138,10 @@ def _selectors(audience: Audience, digest: Digest, parameters: dict[str, Any]) -
         parameters["devices"] = list(audience.devices)
         yield "select unnest(%(devices)s::uuid[])"
     if audience.users:
-        # By the data subject, which a user is, not by the name: it outlives the erasure of the person.
+        # By the data subject, which a user is, not by the name: it outlives the erasure of the person. Whoever takes
+        # the name afterwards is another one.
         parameters["users"] = [user.subject for user in audience.users]
-        yield f"select {_DEVICE_AT} and user_id = any(%(users)s)"
+        yield f"select {_DEVICE_AT} and user_id = any(%(users)s) and not exists ({_ERASED_SINCE})"
     if audience.aliases:
         parameters["aliases"] = [digest("alias", alias.value) for alias in audience.aliases if not alias.erased]
         yield f"select {_DEVICE_AT} and alias_digest = any(%(aliases)s::bytea[])"

@@ -10,6 +10,7 @@ create table {schema}.device (
     opted_out     boolean not null,
     retired       boolean not null,
     user_id       uuid,
+    user_position bigint,
     alias_digest  bytea,
     from_position bigint not null,
     to_position   bigint not null,
@@ -41,7 +42,9 @@ create table {schema}.provider (
     primary key (app_id, provider, profile, from_position)
 );
 
+-- People whose keys were destroyed, and when. From then on nobody of that name is them.
 create table {schema}.erased (
-    subject  uuid primary key,
-    position bigint not null
+    subject  uuid not null,
+    position bigint not null,
+    primary key (subject, position)
 );

@@ -44,6 +44,7 @@ class DeviceSpan(msgspec.Struct, frozen=True):
     opted_out: bool
     retired: bool
     user_id: UUID | None
+    user_position: int | None
     alias_digest: bytes | None
     from_position: int
     to_position: int = STILL
@@ -186,19 +187,23 @@ def _evolved(before: DeviceSpan | None, entry: Entry, digest: Digest, erasures: 
             has_token=fact.token is not None,
             opted_out=False,
             retired=False,
-            user_id=fact.user.subject if fact.user else None,
+            **_user(fact.user, position),
             alias_digest=_alias(fact.alias, position, digest, erasures),
             from_position=position,
         )
     if before is None:
         raise LookupError(f"device {entry.originator_id} was never registered")
-    changes = _changes(fact)
+    changes = _changes(fact, position)
     if isinstance(fact, DeviceUpdated) and fact.alias is not UNSET:
         changes["alias_digest"] = _alias(fact.alias, position, digest, erasures)
     return replace(before, **changes, from_position=position) if changes else None
 
 
-def _changes(fact: Fact) -> dict[str, Any]:
+def _user(user: Personal | None, position: int) -> dict[str, Any]:
+    return {"user_id": user.subject, "user_position": position} if user else {"user_id": None, "user_position": None}
+
+
+def _changes(fact: Fact, position: int) -> dict[str, Any]:
     match fact:
         case TokenChanged(token=token):
             return {"has_token": token is not None}
@@ -207,7 +212,7 @@ def _changes(fact: Fact) -> dict[str, Any]:
         case DeviceRetired() | DeviceRestored():
             return {"retired": isinstance(fact, DeviceRetired)}
         case DeviceUpdated(user=user) if user is not UNSET:
-            return {"user_id": user.subject if user else None}
+            return _user(user, position)
     return {}
 
 

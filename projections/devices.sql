@@ -57,6 +57,7 @@ create table {schema}.tag_count (
 -- People whose keys were destroyed, and when: what an event before that says of them is not to be written any more,
 -- whatever order the partitions come in.
 create table {schema}.erased (
-    subject  uuid primary key,
-    position bigint not null
+    subject  uuid not null,
+    position bigint not null,
+    primary key (subject, position)
 );

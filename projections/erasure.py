@@ -18,11 +18,9 @@ _ALONE = "lock table {schema}.erased in access exclusive mode"
 _ANY = "select exists (select from {schema}.erased)"
 
 _NOTE = """
-    insert into {schema}.erased as e (subject, position)
-    select * from unnest(%s::uuid[], %s::bigint[]) order by 1
-    on conflict (subject) do update set position = greatest(e.position, excluded.position)"""
+    insert into {schema}.erased (subject, position) select * from unnest(%s::uuid[], %s::bigint[])"""
 
-_LOOK = "select subject, position from {schema}.erased where subject = any(%s)"
+_LOOK = "select subject, max(position) from {schema}.erased where subject = any(%s) group by 1"
 
 
 @dataclass(frozen=True, slots=True)

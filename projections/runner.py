@@ -39,8 +39,7 @@ def run(stream: Stream, record: Record, names: Iterable[str], stop: threading.Ev
     restore, PartitionsChanged, UnknownProjection; whatever ends one thread ends all of them.
     """
     projections = chosen(names)
-    with record.sessions.connection() as connection:
-        cursors.prepare(connection, projections, stream.partitions(EVENTS))
+    _prepare(record, projections, stream.partitions(EVENTS), stop)
     ended = _Ended(stop)
     threads = [
         threading.Thread(
@@ -56,6 +55,17 @@ def run(stream: Stream, record: Record, names: Iterable[str], stop: threading.Ev
         thread.join()
     if ended.reason is not None:
         raise ended.reason
+
+
+def _prepare(record: Record, projections: Sequence[Projection], partitions: int, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            with record.sessions.connection() as connection:
+                cursors.prepare(connection, projections, partitions)
+            return
+        except TRANSIENT as error:
+            logger.warning("the read models cannot be prepared yet: %s", str(error).strip())
+            stop.wait(RETRY_SECONDS)
 
 
 class _Ended:

@@ -166,7 +166,7 @@ def _requested(fact: SendRequested, entry: Entry) -> SendRow:
         notification_id=fact.subject.notification_id,
         followup_id=fact.subject.followup_id,
         message=msgspec.to_builtins(fact.message),
-        audience=_summary(fact.audience),
+        audience=asked_for(fact.audience),
         lane=fact.lane,
         in_doubt=fact.in_doubt.value,
         max_attempts=fact.max_attempts,
@@ -192,7 +192,7 @@ def _requested(fact: SendRequested, entry: Entry) -> SendRow:
     )
 
 
-def _summary(audience: Audience) -> dict[str, Any]:
+def asked_for(audience: Audience) -> dict[str, Any]:
     """What was asked for, with people counted: their names stand encrypted in the record alone."""
     return {
         "everyone": audience.everyone,

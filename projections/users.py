@@ -65,6 +65,11 @@ class Session(msgspec.Struct, frozen=True):
 _USERS = Table(SCHEMA, "account", User, "user_id")
 _SESSIONS = Table(SCHEMA, "session", Session, "session_id")
 
+_CLOSE = """
+    update {schema}.session s set closed_at = e.at, reason = 'erased'
+    from unnest(%s::uuid[], %s::timestamptz[]) as e (user_id, at)
+    where s.user_id = e.user_id and s.closed_at is null and s.opened_at <= e.at"""
+
 _OF_SESSIONS = (SessionOpened, SessionClosed)
 
 
@@ -77,6 +82,9 @@ class UsersProjection(Projection):
     def fold(self, target: Target, entries: Sequence[Entry]) -> None:
         _fold_users(target, [entry for entry in entries if not isinstance(entry.fact, _OF_SESSIONS)])
         _fold_sessions(target, [entry for entry in entries if isinstance(entry.fact, _OF_SESSIONS)])
+        erased = [entry for entry in entries if isinstance(entry.fact, UserErased)]
+        if erased:
+            target.run(_CLOSE, [entry.originator_id for entry in erased], [entry.recorded_at for entry in erased])
 
 
 def _fold_users(target: Target, entries: Sequence[Entry]) -> None:

@@ -29,6 +29,7 @@ from tocsin.domain.events.device import (
     Unsubscribed,
 )
 from tocsin.domain.events.send import Exclusion
+from tocsin.domain.events.user import UserCreated, UserErased
 from tocsin.domain.personal import Personal
 from tocsin.domain.platforms import provider_for
 from tocsin.projections.audience import AudienceRow, TooEarly, count, resolve
@@ -222,6 +223,33 @@ def test_the_audience_of_then_is_the_same_after_everything_changed_and_was_rebui
     assert {row.exclusion for row in asked(history.position)} == {Exclusion.RETIRED, Exclusion.NO_PROVIDER}
     rebuild(history.record, ["audience"])
     assert asked(then) == answer
+
+
+def test_whoever_takes_the_name_of_an_erased_person_is_another_one(
+    history: History, project: Project, connection: Connection[Any]
+) -> None:
+    history.append(history.app_id, AppCreated(name="app"), configured("apns"))
+    alice = person("alice")
+    first = uuid4()
+    history.append(alice.subject, UserCreated(name=alice))
+    before = history.append(first, DeviceRegistered(platform="ios", token=Personal(first, "t"), user=alice))
+    with connection.transaction():
+        history.record.keyring.destroy(connection, [alice.subject])
+    history.append(alice.subject, UserErased())
+    second = uuid4()
+    history.append(second, DeviceRegistered(platform="ios", token=Personal(second, "t"), user=alice))
+    digest = history.record.keyring.digest
+
+    def asked(as_of: int) -> list[UUID]:
+        rows = resolve(connection, history.app_id, Audience(users=(alice,)), as_of, digest)
+        return [row.device_id for row in rows]
+
+    project("audience")
+    assert asked(before) == [first]
+    assert asked(history.position) == [second]
+    rebuild(history.record, ["audience"])
+    assert asked(before) == [first]
+    assert asked(history.position) == [second]
 
 
 def test_a_position_the_read_model_has_not_reached_is_no_answer_yet(

@@ -1,0 +1,116 @@
+"""Projectors die, freeze and share: what they leave is what the record says, no event folded twice or not at all."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from campus import Campus
+from history import History
+from psycopg import Connection
+
+from tocsin.eventlog.record import Record
+from tocsin.projections.fingerprint import fingerprint
+from tocsin.projections.rebuild import rebuild
+from tocsin.projections.registry import NAMES, passed
+from tocsin.projections.waiting import Waiter
+
+Start = Callable[[], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(migrated_database_url: str, master_key_file: Path) -> Iterator[Start]:
+    """Starts a projector of everything as a process."""
+    arguments = {"database_url": migrated_database_url, "master_key_file": str(master_key_file)}
+    program = str(Path(__file__).with_name("run_projector.py"))
+    started: list[subprocess.Popen[str]] = []
+
+    def begin() -> subprocess.Popen[str]:
+        command = [sys.executable, program, json.dumps(arguments)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert started[-1].stdout is not None
+        assert started[-1].stdout.readline() == "ready\n"
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def fingerprints(connection: Connection[Any]) -> dict[str, str]:
+    return {name: fingerprint(connection, name) for name in NAMES}
+
+
+def assert_equal_to_a_rebuild(record: Record, connection: Connection[Any]) -> None:
+    followed = fingerprints(connection)
+    rebuild(record, NAMES)
+    assert fingerprints(connection) == followed
+
+
+def test_projectors_killed_at_random_leave_what_a_rebuild_makes(
+    record: Record, history: History, connection: Connection[Any], waiter: Waiter, start: Start
+) -> None:
+    campus = Campus(history, seed=1)
+    dice = random.Random(2)
+    for _ in range(4):
+        victim = start()
+        for _ in range(dice.randrange(1, 4)):
+            campus.live(40)
+            time.sleep(dice.random() * 0.1)
+        victim.kill()
+    assert passed(connection, NAMES) > 0, "they were killed in the middle of their work"
+    start()
+    assert waiter.wait_for(history.position, NAMES, timeout=60)
+    assert_equal_to_a_rebuild(record, connection)
+
+
+def test_a_projector_that_was_frozen_does_not_write_late(
+    record: Record, history: History, connection: Connection[Any], waiter: Waiter, start: Start
+) -> None:
+    campus = Campus(history, seed=3)
+    frozen, _ = start(), start()
+    campus.live(200)
+    assert waiter.wait_for(history.position, NAMES, timeout=30)
+    frozen.send_signal(signal.SIGSTOP)
+    campus.live(100)
+    assert not waiter.wait_for(history.position, NAMES, timeout=1), "the two had shared the partitions"
+    deadline = time.monotonic() + 40
+    while passed(connection, NAMES) < history.position:
+        assert time.monotonic() < deadline, "nobody took the partitions of the frozen one over"
+        time.sleep(0.1)
+    frozen.send_signal(signal.SIGCONT)
+    campus.live(100)
+    assert waiter.wait_for(history.position, NAMES, timeout=30)
+    assert_equal_to_a_rebuild(record, connection)
+
+
+def test_projectors_survive_the_end_of_all_their_sessions(
+    record: Record,
+    history: History,
+    connection: Connection[Any],
+    waiter: Waiter,
+    projector: Callable[..., None],
+    postgres_url: str,
+) -> None:
+    Campus(history, seed=4).live(400)
+    projector()
+    with psycopg.connect(postgres_url, autocommit=True) as administration:
+        for _ in range(30):
+            time.sleep(0.1)
+            administration.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s"
+                " and (application_name like 'tocsin %%' or application_name = 'tocsin-read')",
+                (connection.info.dbname,),
+            )
+    assert waiter.wait_for(history.position, NAMES, timeout=60)
+    assert_equal_to_a_rebuild(record, connection)

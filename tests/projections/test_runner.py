@@ -1,0 +1,179 @@
+"""What a projector does with events it cannot fold, with a restored record, and with others' rebuilds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from history import History
+from psycopg import Connection
+
+from tocsin.domain.events.app import AppCreated
+from tocsin.domain.events.device import DeviceRegistered, OptedOut, Subscribed
+from tocsin.eventlog.record import Record
+from tocsin.eventlog.stream.port import StaleEpoch, Stream
+from tocsin.eventlog.stream.postgres import PostgresStream
+from tocsin.projections import cursors
+from tocsin.projections.cursors import PartitionsChanged, Status, statuses
+from tocsin.projections.devices import device
+from tocsin.projections.rebuild import rebuild
+from tocsin.projections.registry import NAMES
+from tocsin.projections.runner import run
+
+Project = Callable[..., None]
+
+OTHERS = tuple(name for name in NAMES if name not in ("devices", "audience"))
+
+
+def status(connection: Connection[Any], projection: str) -> Status:
+    return next(one for one in statuses(connection) if one.projection == projection)
+
+
+def eventually(look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_an_event_that_cannot_be_folded_stops_its_read_model_alone_and_is_not_skipped(
+    history: History, connection: Connection[Any], project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, lost = uuid4(), uuid4()
+    history.append(good, DeviceRegistered(platform="ios"))
+    project()
+    poison = history.append(lost, OptedOut())
+    history.append(good, Subscribed(tag="staff"))
+    history.append(history.app_id, AppCreated(name="app"))
+    project(*OTHERS)
+    eventually(lambda: status(connection, "devices_v1").status == "stopped")
+    stopped = status(connection, "devices_v1")
+    assert stopped.error_position == poison
+    assert stopped.error is not None
+    assert "device.opted_out" in stopped.error
+    assert str(lost) in stopped.error
+    assert stopped.position < poison
+    assert status(connection, "apps_v1").status == "running"
+    critical = [line.getMessage() for line in caplog.records if line.levelno == logging.CRITICAL]
+    assert any("devices_v1 has stopped" in line and "tocsin rebuild devices" in line for line in critical)
+
+
+def test_a_rebuild_sets_a_stopped_read_model_going_again(
+    record: Record, history: History, connection: Connection[Any], project: Project
+) -> None:
+    one = uuid4()
+    history.append(one, DeviceRegistered(platform="ios"))
+    project()
+    connection.execute("delete from devices_v1.device")
+    history.append(one, OptedOut())
+    eventually(lambda: status(connection, "devices_v1").status == "stopped")
+    rebuild(record, ["devices"])
+    history.append(one, Subscribed(tag="staff"))
+    project()
+    found = device(connection, history.app_id, one)
+    assert found is not None
+    assert (found.state, found.tags) == ("opted_out", ["staff"])
+
+
+def test_an_event_of_a_newer_version_stops_those_who_want_it_and_names_it(
+    history: History, connection: Connection[Any], project: Project, postgres_url: str
+) -> None:
+    one = uuid4()
+    position = history.append(one, DeviceRegistered(platform="ios"), Subscribed(tag="staff"))
+    with psycopg.connect(postgres_url, dbname=connection.info.dbname) as administration:
+        administration.execute("alter table record.events disable trigger all")
+        administration.execute("update record.events set schema_version = 99 where position = %s", (position,))
+    project(*OTHERS)
+    for projection in ("devices_v1", "audience_v1"):
+        eventually(lambda projection=projection: status(connection, projection).status == "stopped")
+        assert status(connection, projection).error_position == position
+        assert "device.subscribed v99" in str(status(connection, projection).error)
+
+
+def test_values_do_not_reach_the_log_or_the_status(
+    history: History, connection: Connection[Any], project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    project()
+    connection.execute("alter table apps_v1.app add constraint odd check (name <> 'secret name')")
+    history.append(history.app_id, AppCreated(name="secret name"))
+    eventually(lambda: status(connection, "apps_v1").status == "stopped")
+    assert "odd" in str(status(connection, "apps_v1").error)
+    assert "secret name" not in str(status(connection, "apps_v1").error) + caplog.text
+
+
+def test_a_projector_of_a_former_epoch_stops_with_instructions(
+    record: Record,
+    stream: Stream,
+    history: History,
+    connection: Connection[Any],
+    project: Project,
+    postgres_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    history.append(uuid4(), DeviceRegistered(platform="ios"))
+    project()
+    with psycopg.connect(postgres_url, dbname=connection.info.dbname) as administration:
+        administration.execute("update record.head set epoch = epoch + 1")
+    with pytest.raises(StaleEpoch):
+        run(stream, record, NAMES, threading.Event())
+    assert "tocsin rebuild --all" in caplog.text
+    rebuild(record, NAMES)
+    stop = threading.Event()
+    going = threading.Thread(target=run, args=(stream, record, NAMES, stop))
+    going.start()
+    position = history.append(uuid4(), DeviceRegistered(platform="ios"))
+    eventually(lambda: status(connection, "devices_v1").position == position)
+    stop.set()
+    going.join()
+
+
+def test_cursors_of_another_number_of_partitions_are_refused(
+    record: Record, stream: Stream, connection: Connection[Any], project: Project, history: History
+) -> None:
+    history.append(uuid4(), DeviceRegistered(platform="ios"))
+    project()
+    connection.execute("delete from projections.cursors where projection = 'devices_v1' and partition = 3")
+    with pytest.raises(PartitionsChanged, match="devices_v1 has cursors for 3 partitions and the stream has 4"):
+        run(stream, record, NAMES, threading.Event())
+
+
+def test_a_cursor_moves_only_from_where_it_is_believed_to_stand(
+    connection: Connection[Any], project: Project, history: History
+) -> None:
+    history.append(uuid4(), DeviceRegistered(platform="ios"))
+    project()
+    move = cursors.Move("devices_v1", 0, 12345, cursors.Cursor(99_999, epoch=1))
+    with pytest.raises(cursors.Superseded), connection.transaction():
+        cursors.move(connection, [move])
+    assert status(connection, "devices_v1").position < 99_999
+
+
+def test_projectors_that_start_together_make_each_schema_once(
+    record: Record, migrated_database_url: str, history: History, connection: Connection[Any]
+) -> None:
+    history.append(uuid4(), DeviceRegistered(platform="ios"))
+    stop = threading.Event()
+    streams = [PostgresStream(migrated_database_url, partitions=4) for _ in range(3)]
+    failed: list[BaseException] = []
+
+    def start(stream: Stream) -> None:
+        try:
+            run(stream, record, NAMES, stop)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=start, args=(stream,)) for stream in streams]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(statuses(connection)) == len(NAMES) and all(one.lag == 0 for one in statuses(connection)))
+    stop.set()
+    for thread, stream in zip(threads, streams, strict=True):
+        thread.join()
+        stream.close()
+    assert failed == []

@@ -1,0 +1,87 @@
+"""Waiting for one's own writes: until they are projected, not longer, and not at all behind a projector that lags."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from history import History
+from psycopg import Connection
+
+from tocsin.domain.events.device import DeviceRegistered
+from tocsin.projections.devices import device
+from tocsin.projections.registry import passed
+from tocsin.projections.waiting import BEHIND_SECONDS, Waiter
+
+Project = Callable[..., None]
+
+
+def register(history: History) -> tuple[Any, int]:
+    one = uuid4()
+    return one, history.append(one, DeviceRegistered(platform="ios"))
+
+
+def test_what_was_waited_for_can_be_read(
+    history: History, waiter: Waiter, connection: Connection[Any], project: Project
+) -> None:
+    project("devices")
+    for _ in range(20):
+        one, position = register(history)
+        assert waiter.wait_for(position, ["devices"], 10)
+        assert device(connection, history.app_id, one) is not None
+        assert passed(connection, ["devices"]) >= position
+
+
+def test_many_threads_wait_at_once(history: History, waiter: Waiter, project: Project) -> None:
+    project("devices", "apps")
+    answers: list[bool] = []
+
+    def write() -> None:
+        position = History(history.record).append(uuid4(), DeviceRegistered(platform="ios"))
+        answers.append(waiter.wait_for(position, ["devices", "apps"], 10))
+
+    threads = [threading.Thread(target=write) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [True] * 16
+
+
+def test_without_a_projector_the_wait_ends_with_its_time(
+    history: History, waiter: Waiter, connection: Connection[Any]
+) -> None:
+    _, position = register(history)
+    start = time.monotonic()
+    assert not waiter.wait_for(position, ["devices"], 0.2)
+    assert time.monotonic() - start >= 0.2
+    assert passed(connection, ["devices"]) == 0
+
+
+def test_behind_a_projector_that_lags_nobody_waits_until_it_has_caught_up(
+    history: History, waiter: Waiter, projector: Project
+) -> None:
+    assert not waiter.behind(["devices"])
+    _, position = register(history)
+    assert not waiter.wait_for(position, ["devices"], BEHIND_SECONDS + 0.1)
+    assert waiter.behind(["devices"])
+    assert not waiter.behind(["apps"])
+    _, position = register(history)
+    assert not waiter.wait_for(position, ["devices"], 600), "which it would wait for, if it waited"
+    projector("devices")
+    while waiter.behind(["devices"]):
+        time.sleep(0.01)
+    assert waiter.wait_for(position, ["devices"], 10)
+
+
+def test_a_closed_waiter_answers_at_once(history: History, waiter: Waiter) -> None:
+    _, position = register(history)
+    answers: list[bool] = []
+    waiting = threading.Thread(target=lambda: answers.append(waiter.wait_for(position, ["devices"], 600)))
+    waiting.start()
+    waiter.close()
+    waiting.join()
+    assert answers == [False]
