@@ -115,7 +115,8 @@ def test_an_update_names_only_what_changed() -> None:
     assert only(decide(state, UpdateApp(settings={"moxie": {"default": 1}}))) == AppUpdated(
         settings={"moxie": {"default": 1}}
     )
-    assert evolve(state, AppUpdated(name="city")).name == "city"
+    renamed = evolve(state, AppUpdated(name="city"))
+    assert (renamed.name, renamed.hosts, renamed.settings) == ("city", state.hosts, state.settings)
 
 
 def test_a_disabled_app_takes_nothing_but_being_enabled() -> None:

@@ -185,6 +185,7 @@ def test_a_device_whose_user_was_erased_takes_another_user() -> None:
         ({"attributes": {"a": "x" * 256}}, "attributes.a"),
         ({"attributes": {"a": float("inf")}}, "attributes.a"),
         ({"attributes": {"a": 2**63}}, "attributes.a"),
+        ({"attributes": {"a": -(2**63) - 1}}, "attributes.a"),
         ({"attributes": {f"a{i}": i for i in range(41)}}, "attributes"),
     ],
 )
@@ -192,6 +193,11 @@ def test_a_registration_that_breaks_a_rule_is_refused_with_its_field(changes: di
     with pytest.raises(Invalid) as refusal:
         decide(None, register(**changes))
     assert refusal.value.facts["field"] == field
+
+
+def test_attributes_may_be_any_integer_of_64_bits() -> None:
+    attributes = {"least": -(2**63), "most": 2**63 - 1}
+    assert after(register(attributes=attributes)).attributes == attributes
 
 
 def test_a_refused_token_is_not_repeated_in_the_refusal() -> None:

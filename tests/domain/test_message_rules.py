@@ -22,6 +22,9 @@ from tocsin.domain.message import Message, Priority, check_message, personalised
         Message(fcm={"notification": {"title_loc_key": "fire"}}),
         Message(body="x", ttl=0, badge=3, image="https://example.org/map.png", data={"a": [1, {"b": None}]}),
         Message(body="x", ttl=2_419_200),
+        Message(body="x" * 4096),
+        Message(body="\ud7ff\ue000"),
+        Message(body="x", data={"a": "x" * (4096 - len('{"a":""}'))}),
     ],
 )
 def test_a_message_that_shows_or_tells_something_is_taken(message: Message) -> None:
@@ -38,6 +41,9 @@ def test_a_message_that_shows_or_tells_something_is_taken(message: Message) -> N
         ({"body": " "}, "message.body"),
         ({"body": "x" * 4097}, "message.body"),
         ({"body": "x\0"}, "message.body"),
+        ({"body": "x\ud800"}, "message.body"),
+        ({"body": "y\udfff"}, "message.body"),
+        ({"body": "x", "data": {"a": "x" * (4097 - len('{"a":""}'))}}, "message.data"),
         ({"body": "x", "badge": -1}, "message.badge"),
         ({"body": "x", "badge": True}, "message.badge"),
         ({"body": "x", "ttl": -1}, "message.ttl"),

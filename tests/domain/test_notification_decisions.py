@@ -137,6 +137,15 @@ def test_a_followup_is_amended_where_it_differs() -> None:
     assert decide(state, AmendFollowup(followup_id=1, body="Police on scene")) == []
 
 
+@pytest.mark.parametrize(("changes", "field"), [({"body": " "}, "body"), ({"at": START.replace(tzinfo=None)}, "at")])
+def test_a_followup_that_breaks_a_rule_is_refused_with_its_field(changes: dict[str, Any], field: str) -> None:
+    commands = (AddFollowup(**{"body": "x", "at": START, **changes}), AmendFollowup(followup_id=1, **changes))
+    for command in commands:
+        with pytest.raises(Invalid) as refusal:
+            decide(after(CREATE, ADD), command)
+        assert refusal.value.facts["field"] == field
+
+
 def test_a_followup_is_withdrawn_with_a_reason() -> None:
     withdrawn = only(decide(after(CREATE, ADD), WithdrawFollowup(followup_id=1, reason="wrong")))
     assert withdrawn == FollowupWithdrawn(followup_id=1, reason="wrong")

@@ -302,6 +302,8 @@ def told(**value: Any) -> dict[str, Any]:
         ({"expires_at": END.replace(tzinfo=None)}, "expires_at"),
         ({"not_before": LATER.replace(tzinfo=None)}, "not_before"),
         ({"subject": Subject(followup_id=1)}, "subject.notification_id"),
+        ({"personal": (Personal(ANN, "ann"),)}, "personal.0"),
+        (told(phone="1", message={"title": "Ann"}), "personal.0"),
         (told(user="ann"), "personal.0"),
         (told(message={"title": "Ann"}), "personal.0"),
         (told(user="ann", alias="x", message={"title": "Ann"}), "personal.0"),
@@ -313,6 +315,10 @@ def test_a_request_that_breaks_a_rule_is_refused_with_its_field(changes: dict[st
     with pytest.raises(Invalid) as refusal:
         decide(None, request(**changes))
     assert refusal.value.facts["field"] == field
+
+
+def test_an_audience_may_name_ten_thousand_devices() -> None:
+    assert decide(None, request(audience=Audience(devices=(ANN,) * 10_000))) != []
 
 
 def test_a_fault_in_an_expression_is_reported_with_its_column() -> None:
