@@ -10,6 +10,7 @@ from tocsin.domain import chunk as chunks
 from tocsin.domain import send as sends
 from tocsin.domain.chunk import AbandonAttempt, Chunk, ChunkCommand, CloseRemaining, MakeDue, ReleaseChunk
 from tocsin.domain.entry import Entry, Fact
+from tocsin.domain.events.app import AppEnabled, ProviderConfigured
 from tocsin.domain.events.chunk import ChunkCompleted, ChunkHeld
 from tocsin.domain.events.send import Tally
 from tocsin.domain.identity import chunk_stream_id
@@ -21,6 +22,9 @@ FIRST_HOLD = timedelta(seconds=60)
 LONGEST_HOLD = timedelta(hours=1)
 """A held chunk is tried again after a minute, and each time after twice as long."""
 
+REMEDIES = (ProviderConfigured, AppEnabled)
+"""What an operator may have done about the reason for which chunks are held."""
+
 
 def about_chunk(state: Chunk, send: Send, kinds: Collection[DueKind], now: datetime) -> list[Fact]:
     """The facts that settle what the agenda says of a chunk; none where it is settled."""
@@ -29,7 +33,7 @@ def about_chunk(state: Chunk, send: Send, kinds: Collection[DueKind], now: datet
         return facts + chunks.decide(after, CloseRemaining(kind=send.closes_as))
     if send.audience is None:
         return facts
-    return facts + chunks.decide(after, MakeDue(cause=_cause(kinds), now=now))
+    return facts + chunks.decide(after, MakeDue(cause=_cause(state, kinds), now=now))
 
 
 def _abandoned(state: Chunk, send: Send, now: datetime) -> Iterable[ChunkCommand]:
@@ -41,20 +45,26 @@ def _abandoned(state: Chunk, send: Send, now: datetime) -> Iterable[ChunkCommand
             )
 
 
-def _cause(kinds: Collection[DueKind]) -> str:
+def _cause(state: Chunk, kinds: Collection[DueKind]) -> str:
     if DueKind.LEASE in kinds:
         return "abandoned"
-    return "retry" if DueKind.RETRY in kinds else "planned"
+    return "retry" if DueKind.RETRY in kinds and any(state.tries) else "planned"
 
 
-def about_held(entries: Sequence[Entry], now: datetime) -> list[Fact]:
-    """Releases a held chunk whose time has come."""
-    held = [entry.recorded_at for entry in entries if isinstance(entry.fact, ChunkHeld) and entry.recorded_at]
+def about_held(entries: Sequence[Entry], app: Iterable[Entry], now: datetime) -> list[Fact]:
+    """Releases a held chunk whose time has come, or whose app was changed since in what a way to a provider needs."""
+    held = [entry for entry in entries if isinstance(entry.fact, ChunkHeld)]
     state = chunks.fold(entry.fact for entry in entries)
-    if state is None or state.held is None or now < held[-1] + _patience(len(held)):
+    if state is None or state.held is None or state.completed:
         return []
-    commands = (ReleaseChunk(reason="tried again"), MakeDue(cause="released", now=now))
-    return chunks.decide_all(state, commands)[0]
+    since = held[-1].recorded_at
+    assert since is not None
+    changed = any(isinstance(entry.fact, REMEDIES) and entry.position > held[-1].position for entry in app)
+    if not changed and now < since + _patience(len(held)):
+        return []
+    release = ReleaseChunk(reason="the app was changed" if changed else None)
+    # Whoever held it had been told of its devices: that announcement is spent.
+    return chunks.decide_all(state, (release, MakeDue(cause="released", now=now, repeat=True)))[0]
 
 
 def _patience(holds: int) -> timedelta:

@@ -139,8 +139,13 @@ class Scheduler:
             held = held_chunks(connection, AT_ONCE, self._last_held)
         # The next look goes on after these, and begins again once it has seen all.
         self._last_held = held[-1] if len(held) == AT_ONCE else UUID(int=0)
-        found = self._record.load_many(held).values() if held else ()
-        return [change for entries in found for change in _timely(entries, partial(about_held, entries, now))]
+        found = list(self._record.load_many(held).values()) if held else []
+        apps = {app_id: self._record.load(app_id) for app_id in {entries[0].app_id for entries in found}}
+        return [
+            change
+            for entries in found
+            for change in _timely(entries, partial(about_held, entries, apps[entries[0].app_id], now))
+        ]
 
     def _append(self, changes: Sequence[Timely]) -> set[UUID]:
         """Append each by itself; the streams where somebody was quicker, which are looked at again."""

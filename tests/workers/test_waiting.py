@@ -65,13 +65,14 @@ def test_no_answer_is_no_outcome_unless_the_sender_said_so() -> None:
 
 
 def test_a_held_chunk_is_released_after_a_while_and_each_time_later() -> None:
-    held = [*_planned(1), ChunkHeld(reason="refused")]
-    assert about_held(_entries(held), NOW + FIRST_HOLD * 0.9) == []
-    released = about_held(_entries(held), NOW + FIRST_HOLD)
+    due = ChunkDue(send_id=PUSH, provider="apns", lane="normal", cause="planned", at=NOW)
+    held = [*_planned(1), due, ChunkHeld(reason="refused")]
+    assert about_held(_entries(held), (), NOW + FIRST_HOLD * 0.9) == []
+    released = about_held(_entries(held), (), NOW + FIRST_HOLD)
     assert [type(fact) for fact in released] == [ChunkReleased, ChunkDue]
     again = _entries([*held, *released, ChunkHeld(reason="refused")])
-    assert about_held(again, NOW + FIRST_HOLD) == []
-    assert about_held(again, NOW + FIRST_HOLD * 2) != []
+    assert about_held(again, (), NOW + FIRST_HOLD) == []
+    assert about_held(again, (), NOW + FIRST_HOLD * 2) != []
 
 
 def _planned(count: int) -> list[Fact]:

@@ -123,7 +123,7 @@ class Drafter:
 
     def _begin(self, job: Job) -> Draft | None:
         try:
-            draft = Draft(job, self._briefs.of(job.chunk.send_id), self._clock.now(), job.chunk)
+            draft = Draft(job, self._briefs.of(job.chunk.send_id), self._now(job), job.chunk)
             self._record_answers(draft)
             self._give_back(draft)
             kind = draft.brief.closes_as(draft.now)
@@ -133,6 +133,11 @@ class Drafter:
             log.exception("chunk %s cannot be delivered", job.stream.stream_id)
             return None
         return draft
+
+    def _now(self, job: Job) -> datetime:
+        """What was announced as due is due, even where the scheduler's clock is a trifle ahead of this one."""
+        now = self._clock.now()
+        return now if job.found_due_at is None else max(now, job.found_due_at)
 
     def _record_answers(self, draft: Draft) -> None:
         request = draft.brief.send.request

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from tocsin.domain.chunk import Chunk, evolve
 from tocsin.eventlog.record import Record
@@ -49,8 +52,21 @@ class Claim:
         return not self.open and not self.answers
 
 
+class _Due(msgspec.Struct):
+    at: datetime | None = None
+
+
+class _Body(msgspec.Struct):
+    fact: _Due
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
 class Job:
     """One due chunk. ``tasks``: the work records it answers, finished with it.
+
+    ``found_due_at``: the time at which the newest of them found something to be due, by its author's clock.
 
     ``look_at``: when the next append may have something to say of it, monotonic seconds; None while only an answer
     can change that. ``stale``: the stream has to be read before anything is decided on it.
@@ -61,6 +77,7 @@ class Job:
         self.app_id: UUID = task.event.app_id
         self.stream: Followed[Chunk] = Followed(record, task.event.originator_id, evolve)
         self.tasks = [task]
+        self.found_due_at = _decode(task.event.state).fact.at
         self.claims: dict[int, Claim] = {}
         self.look_at: float | None = 0.0
         self.stale = True
@@ -84,6 +101,7 @@ class Job:
     def add(self, task: Task) -> None:
         """Another work record for the same chunk; if it is newer than what is known, the chunk is looked at again."""
         self.tasks.append(task)
+        self.found_due_at = max(filter(None, (self.found_due_at, _decode(task.event.state).fact.at)), default=None)
         if task.event.originator_version > self.stream.version:
             self.stale = True
             self.look_at = 0.0
