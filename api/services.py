@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
 
 from flask import current_app
 from psycopg import Connection
@@ -13,33 +14,27 @@ from psycopg_pool import ConnectionPool
 from tocsin.commands.engine import Engine
 from tocsin.commands.secrets import SecretChecks
 from tocsin.eventlog.record import Record
+from tocsin.projections.feed import Feed
+from tocsin.projections.waiting import Waiter
 
-
-class Passage(Protocol):
-    """Waits until read models have passed a position, so that a write can be read at once."""
-
-    def wait_for(self, position: int, names: Collection[str], timeout: float) -> bool:
-        """True once they have all passed it; False after ``timeout`` seconds."""
-
-    def lag(self, names: Collection[str]) -> float:
-        """Seconds by which the slowest of them is behind the record."""
+EXTENSION = "tocsin"
 
 
 @dataclass(frozen=True)
 class Services:
-    """``readers``: sessions for queries. ``trusted_proxies``: how many stand between a client and us.
+    """``trusted_proxies``: how many stand between a client and us. ``public_url``: where clients reach us, if not here.
 
-    ``readiness``: says of each part of the instance whether it is up (name → problem, None where there is none).
+    ``readiness``: of each part of the instance what is wrong with it, None where nothing is. ``origins``: the web
+    origins whose pages may call (CORS), ``*`` for all.
     """
 
     engine: Engine
     checks: SecretChecks
-    passage: Passage
-    readiness: Callable[[], dict[str, str | None]]
+    waiter: Waiter
+    readiness: Callable[[], Mapping[str, str | None]]
     public_url: str | None = None
     trusted_proxies: int = 0
-    version: str = ""
-    extras: dict[str, Any] = field(default_factory=dict)
+    origins: tuple[str, ...] = ()
 
     @property
     def record(self) -> Record:
@@ -51,8 +46,19 @@ class Services:
         """Sessions for queries."""
         return self.engine.record.sessions
 
+    @cached_property
+    def feed(self) -> Feed:
+        """The record as a feed of events."""
+        return Feed(self.engine.record)
 
-EXTENSION = "tocsin"
+    def digest(self, purpose: str, value: str) -> bytes:
+        """The key ring's digest of a value."""
+        return self.engine.digest(purpose, value)
+
+    def close(self) -> None:
+        """End every wait and close every session."""
+        self.waiter.close()
+        self.engine.record.close()
 
 
 def services() -> Services:

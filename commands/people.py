@@ -27,6 +27,11 @@ def user(digest: Digest, app_id: UUID, name: str) -> Personal:
     return Personal(user_id(digest, app_id, name), name)
 
 
+def alias(digest: Digest, app_id: UUID, name: str) -> Personal:
+    """An alias that is named apart from its devices: the person it means is a data subject of its own."""
+    return Personal(user_stream_id(app_id, digest(ALIAS, name)), name)
+
+
 def token_digest(digest: Digest, provider: str, token: str) -> bytes:
     """Finds the device a token belongs to. The same string at two providers is two tokens."""
     return digest(TOKEN, f"{provider}:{token}")

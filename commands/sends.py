@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,12 +15,22 @@ from tocsin.commands.engine import Decision, Done, Engine, Loaded
 from tocsin.commands.notifications import load_notification
 from tocsin.domain import send
 from tocsin.domain.app import App
+from tocsin.domain.audience import Audience
 from tocsin.domain.errors import Conflict, Invalid, NotFound
 from tocsin.domain.message import Message
 from tocsin.domain.notification import Notification
 from tocsin.domain.payloads import check_payload
 from tocsin.domain.platforms import provider_for
-from tocsin.domain.send import ApproveSend, CancelSend, RejectSend, RequestSend, Send
+from tocsin.domain.send import ApproveSend, CancelSend, RejectSend, RequestSend, Send, Status
+
+Matches = Callable[[Audience], bool]
+"""Whether any device matches an audience now: a question to the read models, which the caller brings."""
+
+
+class AudienceEmpty(Invalid):
+    """No device matches the audience, so there is nothing to send and nobody to leave out."""
+
+    code = "audience-empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +43,20 @@ class SendResult:
 
 
 def request_send(
-    engine: Engine, context: Context, app_id: UUID, request: RequestSend, send_id: UUID | None = None
+    engine: Engine,
+    context: Context,
+    app_id: UUID,
+    request: RequestSend,
+    send_id: UUID | None = None,
+    matches: Matches | None = None,
 ) -> Done[SendResult]:
     """Request a push. Without a message of its own it says what its notification or follow-up says.
 
+    ``matches``: with it, a send that starts at once is refused where nobody would be meant.
+
     Raises NotFound for an app, notification, follow-up or device that is not this app's; Conflict for a disabled app
     or a withdrawn notification; Invalid for one that has expired, an audience or a message that cannot be;
-    PayloadTooLarge where a provider the audience can reach would refuse it.
+    PayloadTooLarge where a provider the audience can reach would refuse it; AudienceEmpty.
     """
     chosen = send_id or uuid4()
 
@@ -52,6 +69,8 @@ def request_send(
         for provider in _providers(app, complete.audience.platforms):
             check_payload(provider, complete.message)
         assert state is not None
+        if matches is not None and state.status is Status.STARTED and not matches(complete.audience):
+            raise AudienceEmpty("no device matches this audience: nothing would be sent", field="audience")
         return Decision(SendResult(chosen, app_id, state), [loaded.change(app_id, facts)])
 
     return engine.carry_out(context, decide)

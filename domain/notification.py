@@ -63,7 +63,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateNotification(Command, frozen=True, kw_only=True):
-    """``ordered``: ``expires_at`` must lie after ``starts_at`` (false for a protocol that always took anything)."""
+    """``ordered``: ``expires_at`` must lie after ``starts_at`` (false for a protocol that always took anything).
+    ``now``: with it, ``expires_at`` must lie in the future."""
 
     body: str
     starts_at: datetime
@@ -73,6 +74,7 @@ class CreateNotification(Command, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
     expires_at: datetime | None = None
     ordered: bool = True
+    now: datetime | None = None
 
 
 class AmendNotification(Command, frozen=True, kw_only=True):
@@ -149,6 +151,8 @@ def _create(state: Notification | None, command: CreateNotification) -> list[Fac
         raise Conflict("this notification exists already")
     created = NotificationCreated(**{name: getattr(command, name) for name in _MEMBERS})
     _check(created, ordered=command.ordered)
+    if command.now is not None and created.expires_at is not None and created.expires_at <= command.now:
+        raise Invalid("expires_at must lie in the future: this would never be in force", field="expires_at")
     return [created]
 
 

@@ -1,0 +1,55 @@
+"""Push APIs that were published by others, served on the same engine so that their clients work unchanged.
+
+A dialect is one package that reads like its product's manual: routes, schemas, an error table, and one translation to
+commands and queries. The engine knows none of their names; this list does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from tocsin.domain.errors import TocsinError
+
+
+class Dialect(Protocol):
+    """What a dialect's package offers."""
+
+    NAME: str
+    """As credentials, settings and actors name it."""
+
+    PREFIXES: Sequence[str]
+    """Paths that are its area: what nothing answers there is answered in its shape. ``""`` takes what no other has."""
+
+    def register(self, app: Flask) -> None:
+        """Add its routes."""
+
+    def refused(self, error: TocsinError) -> Response:
+        """The engine's refusal, in its shape."""
+
+    def http_error(self, error: HTTPException) -> Response:
+        """An error of the framework (no such route, wrong method, unreadable body), in its shape."""
+
+    def unexpected(self, error: Exception) -> Response:
+        """A fault of ours, in its shape. It is logged already."""
+
+
+DIALECTS: tuple[Dialect, ...] = ()
+
+RESERVED = ("/v1", "/healthz", "/readyz", "/metrics", "/problems", "/docs", "/openapi.json")
+"""Paths of the instance itself, whatever a dialect may claim."""
+
+
+def dialect_of(path: str) -> Dialect | None:
+    """The dialect whose area a path lies in, the longest prefix first; None: the instance's own."""
+    if path == "/" or any(_within(path, prefix) for prefix in RESERVED):
+        return None
+    claims = [(prefix, dialect) for dialect in DIALECTS for prefix in dialect.PREFIXES if _within(path, prefix)]
+    return max(claims, key=lambda claim: len(claim[0]))[1] if claims else None
+
+
+def _within(path: str, prefix: str) -> bool:
+    return prefix == "" or path == prefix or path.startswith(prefix + "/")

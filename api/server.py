@@ -1,0 +1,94 @@
+"""The HTTP server: gunicorn, with threads in processes. TLS is a proxy's work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
+
+from tocsin.api.services import EXTENSION
+
+GRACE_SECONDS = 10
+"""How long requests that are being answered may still take once the server was told to stop."""
+
+KEPT_ALIVE_SECONDS = 75
+"""Longer than proxies keep a connection they may send a request on."""
+
+METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+BACKLOG = 1024
+LONGEST_LINE = 8190
+
+
+def serve(make_app: Callable[[], Flask], host: str, port: int, workers: int, threads: int) -> None:
+    """Serve until told to stop (SIGTERM, SIGINT), then end the process.
+
+    ``make_app`` is called in each of the ``workers`` processes, as sessions with a database cannot be shared by two;
+    ``threads`` of each answer requests.
+    """
+    # Read by the metrics' library when the workers import it, after the fork.
+    os.environ[METRICS_DIRECTORY] = tempfile.mkdtemp(prefix="tocsin-metrics-")
+    _Server(make_app, host, port, workers, threads).run()
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    def __init__(self, make_app: Callable[[], Flask], host: str, port: int, workers: int, threads: int) -> None:
+        self._make_app = make_app
+        self._options: dict[str, Any] = {
+            "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            "workers": workers,
+            "threads": threads,
+            "worker_class": "gthread",
+            "backlog": BACKLOG,
+            "graceful_timeout": GRACE_SECONDS,
+            "keepalive": KEPT_ALIVE_SECONDS,
+            "limit_request_line": LONGEST_LINE,
+            "logger_class": _Logs,
+            "proc_name": "tocsin-api",
+            "worker_exit": _close,
+            "child_exit": _forget,
+            "on_exit": _clean_up,
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._make_app()
+
+
+class _Logs(Logger):  # type: ignore[misc]
+    """Gunicorn's messages through the root logger. Requests are logged by the app, by route."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+def _close(_: Arbiter, worker: Worker) -> None:
+    """A worker that ends closes its sessions, where it came as far as having any."""
+    app = getattr(worker, "wsgi", None)
+    if isinstance(app, Flask):
+        app.extensions[EXTENSION].close()
+
+
+def _clean_up(_: Arbiter) -> None:
+    """The last thing the first process does. The others must not: each of them unwinds the same calls."""
+    shutil.rmtree(os.environ[METRICS_DIRECTORY], ignore_errors=True)
+
+
+def _forget(_: Arbiter, worker: Worker) -> None:
+    """What a process that ended counted stays; what it was doing does not."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
