@@ -47,6 +47,8 @@ class _Kept(msgspec.Struct, array_like=True):
     announced: bytes
     held: str | None
     completed: bool
+    badges: list[tuple[int, int]]
+    not_before: datetime | None
 
 
 _decoder = msgspec.msgpack.Decoder(_Kept)
@@ -71,6 +73,8 @@ def freeze(chunk: Chunk) -> bytes:
             announced=_bytes(chunk.announced),
             held=chunk.held,
             completed=chunk.completed,
+            badges=sorted(chunk.badges.items()),
+            not_before=chunk.not_before,
         )
     )
 
@@ -93,6 +97,8 @@ def thaw(frozen: bytes) -> Chunk:
         announced=_indices(kept.announced),
         held=kept.held,
         completed=kept.completed,
+        badges=dict(kept.badges),
+        not_before=kept.not_before,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,6 +15,7 @@ from tocsin.domain import indices
 from tocsin.domain.delivery import NAME_OF, RETRY, DeliveryFact, unroll
 from tocsin.domain.entry import Entry
 from tocsin.domain.events.chunk import ChunkPlanned, OutcomeKind
+from tocsin.domain.events.device import BadgeChanged
 from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived
 from tocsin.projections.chunk_states import CHUNK_FACTS, Step, chunks_to_load, freeze, steps
 from tocsin.projections.pages import Conditions, Page, page
@@ -92,19 +93,35 @@ _REPORT = """
     on conflict (send_id, device_id) do update
     set received_at = least(r.received_at, excluded.received_at), opened_at = least(r.opened_at, excluded.opened_at)"""
 
+_BADGE_OF_DEVICE = """
+    insert into {schema}.badge as b (device_id, badge, position)
+    select * from unnest(%s::uuid[], %s::int8[], %s::int8[]) order by 1
+    on conflict (device_id) do update set badge = excluded.badge, position = excluded.position
+    where b.position < excluded.position"""
+
+_BADGE_OF_CHUNK = """
+    insert into {schema}.badge as b (device_id, badge, position)
+    select distinct on (d.device_id) d.device_id, c.badge, c.position
+    from unnest(%s::uuid[], %s::int8[], %s::int8[], %s::int8[]) as c (chunk_id, index, badge, position)
+    join {schema}.delivery d on d.chunk_id = c.chunk_id and d.index = c.index
+    order by d.device_id, c.position desc
+    on conflict (device_id) do update set badge = excluded.badge, position = excluded.position
+    where b.position < excluded.position"""
+
 _KINDS = {name: kind for kind, name in NAME_OF.items()}
 
 
 class DeliveriesProjection(Projection):
-    """Folds the Chunk and the Receipt streams."""
+    """Folds the Chunk and the Receipt streams; of the Device streams only the badges."""
 
     name = "deliveries"
     group = DELIVERIES
-    wanted = of_streams("chunk", "receipt")
+    wanted = of_streams("chunk", "receipt") | {"device.badge_changed"}
 
     def fold(self, target: Target, entries: Sequence[Entry]) -> None:
         _fold_chunks(target, [entry for entry in entries if type(entry.fact) in CHUNK_FACTS])
-        _fold_receipts(target, [entry for entry in entries if type(entry.fact) not in CHUNK_FACTS])
+        _fold_receipts(target, [entry for entry in entries if isinstance(entry.fact, ReceiptReceived | ReceiptOpened)])
+        _fold_badges(target, [entry for entry in entries if isinstance(entry.fact, BadgeChanged)])
 
 
 def _fold_chunks(target: Target, entries: Sequence[Entry]) -> None:
@@ -112,16 +129,39 @@ def _fold_chunks(target: Target, entries: Sequence[Entry]) -> None:
     plans: dict[UUID, Entry] = {}
     changes: dict[tuple[UUID, int], _Change] = {}
     last: dict[UUID, Step] = {}
+    badges: list[tuple[UUID, int, int, int]] = []
     for step in steps(entries, {row.chunk_id: row.state for row in before.values()}):
         last[step.entry.originator_id] = step
         if step.before is None:
             plans[step.entry.originator_id] = step.entry
         else:
             changes.update(_changes(step))
+            badges += _badges(step)
     _CHUNKS.save(target, before, {key: _KeptChunk(key, freeze(step.after)) for key, step in last.items()})
     if plans:
         _ROWS.copy(target, (row for plan in plans.values() for row in _planned(plan, changes)))
     _update(target, {key: change for key, change in changes.items() if key[0] not in plans})
+    if badges:
+        target.run(_BADGE_OF_CHUNK, *(list(column) for column in zip(*badges, strict=True)))
+
+
+def _badges(step: Step) -> Iterator[tuple[UUID, int, int, int]]:
+    """Chunk, index, badge and position, of each device whose badge the entry sets."""
+    before = step.before.badges if step.before else {}
+    if before is not step.after.badges:
+        for index, badge in step.after.badges.items():
+            if index not in before:
+                yield step.entry.originator_id, index, badge, step.entry.position
+
+
+def _fold_badges(target: Target, entries: Sequence[Entry]) -> None:
+    newest: dict[UUID, tuple[int, int]] = {}
+    for entry in entries:
+        assert isinstance(entry.fact, BadgeChanged)
+        newest[entry.originator_id] = (entry.fact.badge, entry.position)
+    if newest:
+        badges, positions = zip(*newest.values(), strict=True)
+        target.run(_BADGE_OF_DEVICE, list(newest), list(badges), list(positions))
 
 
 def _planned(entry: Entry, changes: Mapping[tuple[UUID, int], _Change]) -> Iterator[_Row]:
@@ -255,6 +295,15 @@ def delivery(connection: Connection[Any], send_id: UUID, device_id: UUID) -> Del
     """What became of one device of a send; None where the send had nothing for it."""
     found = _select(connection, "where t.device_id = %s and t.send_id = %s", device_id, send_id)
     return found[0] if found else None
+
+
+def badges(connection: Connection[Any], device_ids: Collection[UUID]) -> dict[UUID, int]:
+    """The number each of these devices was last told to show; one that never was is not in the answer."""
+    return dict(
+        connection.execute(
+            "select device_id, badge from deliveries_v1.badge where device_id = any(%s)", (list(device_ids),)
+        ).fetchall()
+    )
 
 
 def _select(connection: Connection[Any], condition: str, *parameters: object) -> list[Delivery]:

@@ -32,6 +32,13 @@ create table {schema}.chunk (
     state    bytea not null
 );
 
+-- The number on the app's icon, as of the newest event that set it.
+create table {schema}.badge (
+    device_id uuid primary key,
+    badge     bigint not null,
+    position  bigint not null
+);
+
 -- Apart from the deliveries: a phone's report may be folded before the delivery it is about.
 create table {schema}.receipt (
     send_id     uuid not null,

@@ -15,6 +15,7 @@ from psycopg import Connection
 
 from tocsin.domain.entry import Entry, Fact
 from tocsin.domain.events.device import (
+    BadgeChanged,
     DeviceRegistered,
     DeviceRestored,
     DeviceRetired,
@@ -64,7 +65,9 @@ class Device(msgspec.Struct, frozen=True):
     alias_digest: bytes | None
     phone: str | None
     properties: dict[str, Any] | None
+    property_types: dict[str, Any] | None
     environment: str | None
+    token_scope: str | None
     attributes: dict[str, Any]
     tags: list[str]
     state: str
@@ -87,7 +90,17 @@ DEVICES = Table(SCHEMA, "device", Device, "device_id")
 _SUBSCRIPTIONS = Table(SCHEMA, "subscription", _Subscription, "device_id", "tag")
 
 _FORGOTTEN: dict[str, Any] = dict.fromkeys(
-    ("token", "token_digest", "user_name", "user_digest", "alias", "alias_digest", "phone", "properties")
+    (
+        "token",
+        "token_digest",
+        "user_name",
+        "user_digest",
+        "alias",
+        "alias_digest",
+        "phone",
+        "properties",
+        "property_types",
+    )
 )
 
 _COUNT = """
@@ -101,7 +114,8 @@ _DROP_ZEROS = """
 
 _FORGET_DEVICES = """
     update {schema}.device
-    set token = null, token_digest = null, alias = null, alias_digest = null, phone = null, properties = null
+    set token = null, token_digest = null, alias = null, alias_digest = null, phone = null, properties = null,
+        property_types = null
     where device_id = any(%s)"""
 
 _FORGET_USERS = """
@@ -178,7 +192,9 @@ class _Writer:
             **self._alias(fact.alias, position),
             phone=self._clear(fact.phone, position),
             properties=self._clear(fact.properties, position),
+            property_types=self._clear(fact.property_types, position),
             environment=fact.environment,
+            token_scope=fact.token_scope,
             attributes=fact.attributes,
             tags=[],
             state=ACTIVE,
@@ -204,6 +220,9 @@ class _Writer:
                 return {"opted_out": isinstance(fact, OptedOut)}
             case DeviceRestored():
                 return {"retired": None}
+            case BadgeChanged():
+                # What it shows now depends on the sends too: the read model of deliveries says it.
+                return {}
             case DeviceRetired(reason=reason):
                 return {"retired": reason.value, **(_FORGOTTEN if reason is Retirement.ERASED else {})}
         raise LookupError(f"{type(fact).__name__} is no fact of a device")
@@ -214,7 +233,7 @@ class _Writer:
             changes |= self._user(fact.user, position)
         if fact.alias is not UNSET:
             changes |= self._alias(fact.alias, position)
-        for name in ("phone", "properties"):
+        for name in ("phone", "properties", "property_types"):
             if (value := getattr(fact, name)) is not UNSET:
                 changes[name] = self._clear(value, position)
         if fact.environment is not UNSET:

@@ -46,7 +46,8 @@ retries = st.lists(
 
 chunk_facts: st.SearchStrategy[Fact] = st.one_of(
     st.builds(AttemptStarted, attempt=numbers, devices=ranges, worker=st.just("w"), lease_expires_at=moments),
-    st.builds(AttemptStarted, attempt=numbers, devices=ranges, worker=st.just("w"), lease_expires_at=moments),
+    st.builds(AttemptStarted, attempt=numbers, devices=ranges, worker=st.just("w"), lease_expires_at=moments,
+              badges=st.lists(st.integers(0, 9), max_size=SIZE).map(tuple)),
     st.builds(OutcomesRecorded, attempt=numbers, outcomes=answers),
     st.builds(OutcomesRecorded, attempt=numbers, outcomes=answers),
     st.builds(RetrySet, attempt=numbers, devices=retries, at=moments),
@@ -62,10 +63,18 @@ chunk_facts: st.SearchStrategy[Fact] = st.one_of(
 chunk_lives = st.lists(chunk_facts, max_size=14)
 
 
-def planned(send_id: UUID, ordinal: int, provider: str = "apns", size: int = SIZE) -> ChunkPlanned:
+def planned(
+    send_id: UUID, ordinal: int, provider: str = "apns", size: int = SIZE, not_before: datetime | None = None
+) -> ChunkPlanned:
     """A plan for so many new devices."""
-    devices = tuple(uuid4() for _ in range(size))
-    return ChunkPlanned(send_id=send_id, ordinal=ordinal, provider=provider, lane="normal", devices=devices)
+    return ChunkPlanned(
+        send_id=send_id,
+        ordinal=ordinal,
+        provider=provider,
+        lane="normal",
+        devices=tuple(uuid4() for _ in range(size)),
+        not_before=not_before,
+    )
 
 
 def requested(**members: object) -> SendRequested:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from history import History
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lives import chunk_facts, chunk_lives, planned, requested
+from lives import chunk_facts, chunk_lives, moments, planned, requested
 from msgspec.structs import replace
 from psycopg import Connection
 
@@ -17,6 +18,7 @@ from tocsin.domain import chunk as chunks
 from tocsin.domain.chunk import Chunk
 from tocsin.domain.entry import Fact
 from tocsin.domain.events.chunk import AttemptStarted, Outcome, OutcomeArrivedLate, OutcomeKind, OutcomesRecorded
+from tocsin.domain.events.device import BadgeChanged, DeviceRegistered
 from tocsin.domain.events.send import AudienceFrozen, Tally
 from tocsin.projections import agenda, deliveries, sends
 from tocsin.projections.chunk_states import freeze, thaw
@@ -36,9 +38,9 @@ def fold(facts: list[Fact]) -> Chunk:
 
 
 @settings(deadline=None)
-@given(life=chunk_lives)
-def test_a_frozen_state_thaws_to_what_it_was(life: list[Fact]) -> None:
-    state = fold([planned(uuid4(), 0), *life])
+@given(life=chunk_lives, not_before=st.none() | moments)
+def test_a_frozen_state_thaws_to_what_it_was(life: list[Fact], not_before: datetime | None) -> None:
+    state = fold([planned(uuid4(), 0, not_before=not_before), *life])
     thawed = thaw(freeze(state))
     named = replace(thawed, devices=state.devices)
     assert replace(named, final={}) == replace(state, final={})
@@ -71,6 +73,23 @@ def test_read_models_follow_chunks_through_anything(
     for chunk_id, state in states.items():
         assert_delivered(connection, send_id, chunk_id, state)
         assert_on_the_agenda(connection, chunk_id, state)
+        shown = deliveries.badges(connection, state.devices)
+        assert shown == {state.devices[index]: badge for index, badge in state.badges.items()}
+
+
+def test_a_badge_is_what_the_newest_event_made_it(
+    history: History, project: Project, connection: Connection[Any]
+) -> None:
+    send_id, chunk_id, plan = uuid4(), uuid4(), planned(uuid4(), 0)
+    one, other, *_ = plan.devices
+    history.append(one, DeviceRegistered(platform="ios"), BadgeChanged(badge=3))
+    history.append(other, DeviceRegistered(platform="ios"), BadgeChanged(badge=3))
+    claim = AttemptStarted(attempt=1, devices=((0, 2),), worker="w", lease_expires_at=AT_LAST, badges=(4, 4))
+    history.append(chunk_id, plan, claim, root=send_id)
+    project("deliveries", "devices")
+    history.append(other, BadgeChanged(badge=0))
+    project("deliveries", "devices")
+    assert deliveries.badges(connection, [one, other, uuid4()]) == {one: 4, other: 0}
 
 
 def assert_counted(history: History, connection: Connection[Any], send_id: UUID, states: dict[UUID, Chunk]) -> None:
