@@ -7,7 +7,7 @@ from flask import request
 from tocsin.api.reads import reading
 from tocsin.domain.errors import NotFound
 from tocsin.projections import apps
-from tocsin.projections.apps_rows import App
+from tocsin.projections.apps_rows import App, Credential
 
 
 def app_of_call(dialect: str) -> App:
@@ -23,7 +23,7 @@ def app_of_call(dialect: str) -> App:
     return found
 
 
-def app_of_credential(dialect: str, kind: str, public_id: str) -> apps.Credential | None:
+def app_of_credential(dialect: str, kind: str, public_id: str) -> Credential | None:
     """The credential of this kind whose openly shown half is ``public_id``, unless it was revoked."""
     with reading("apps") as connection:
         found = apps.credential_by_public_id(connection, dialect, public_id, kind)

@@ -54,7 +54,7 @@ def _play(console: Console, directory: Path, everything: subprocess.Popen[bytes]
     for title, send_id in sends:
         tell_send(console, client, incident, title, send_id)
     tell_excluded(console, client, incident, sends[0][1])
-    tell_received(console, client, incident)
+    tell_received(console, client)
     tell_trail(console, client, incident)
     _rebuild(console, Settings(data=directory), client)
 

@@ -48,7 +48,7 @@ def tell_excluded(console: Console, client: Client, incident: Incident, send_id:
         console.print(f"  {incident.devices[excluded['device_id']]}: {excluded['reason']}")
 
 
-def tell_received(console: Console, client: Client, incident: Incident) -> None:
+def tell_received(console: Console, client: Client) -> None:
     """What the fake phones themselves got: the stand-ins' own count, beside the record's."""
     stats = client.sandbox("GET", "/stats")
     answers = ", ".join(
