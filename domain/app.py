@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any, TypeVar, assert_never
-from uuid import UUID
 
-import msgspec
 from msgspec import UNSET
-from msgspec.structs import replace
 
 from tocsin.domain.app_commands import (
     AppCommand,
@@ -17,6 +13,7 @@ from tocsin.domain.app_commands import (
     CreateApp,
     CreateTag,
     CreateWebhook,
+    DeleteSegment,
     DeleteTag,
     DeleteTemplate,
     DeleteWebhook,
@@ -25,11 +22,14 @@ from tocsin.domain.app_commands import (
     IssueCredential,
     RemoveProvider,
     RevokeCredential,
+    SaveSegment,
     SaveTemplate,
     UpdateApp,
     UpdateTag,
     UpdateWebhook,
 )
+from tocsin.domain.app_state import App, evolve, fold
+from tocsin.domain.audience_rules import check_criteria
 from tocsin.domain.entry import Fact
 from tocsin.domain.errors import Conflict, Invalid, NotFound
 from tocsin.domain.events.app import (
@@ -41,6 +41,8 @@ from tocsin.domain.events.app import (
     CredentialRevoked,
     ProviderConfigured,
     ProviderRemoved,
+    SegmentDeleted,
+    SegmentSaved,
     TagCreated,
     TagDeleted,
     TagUpdated,
@@ -52,10 +54,11 @@ from tocsin.domain.events.app import (
 )
 from tocsin.domain.message import check_message
 from tocsin.domain.platforms import PROVIDERS
-from tocsin.domain.rules import OutOfPlace, json_object, one_of, optional_text, same_json, text, web_address
+from tocsin.domain.rules import json_object, one_of, optional_text, same_json, text, web_address
 from tocsin.domain.tags import tag_name
 
 __all__ = [
+    "KINDS",
     "ROLES",
     "App",
     "AppCommand",
@@ -63,6 +66,7 @@ __all__ = [
     "CreateApp",
     "CreateTag",
     "CreateWebhook",
+    "DeleteSegment",
     "DeleteTag",
     "DeleteTemplate",
     "DeleteWebhook",
@@ -71,6 +75,7 @@ __all__ = [
     "IssueCredential",
     "RemoveProvider",
     "RevokeCredential",
+    "SaveSegment",
     "SaveTemplate",
     "UpdateApp",
     "UpdateTag",
@@ -82,8 +87,12 @@ __all__ = [
 
 ROLES = ("admin", "registrar", "sender", "auditor", "operator")
 
+KINDS = ("bearer", "client", "app-secret", "api-token", "device-secret", "hmac")
+"""Kinds of credentials: what their holder sends or signs with."""
+
 MAX_NAME = 255
 MAX_TEXT = 1000
+MAX_SCOPE = 4000
 MAX_SETTINGS = 16_384
 MAX_CONFIGURATION = 16_384
 """Bytes of JSON."""
@@ -92,22 +101,6 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-
-
-class App(msgspec.Struct, frozen=True, kw_only=True):
-    """``providers``: by provider and profile. ``revoked``: the credentials that no longer open anything.
-    ``tags``: the descriptions of the tags that were created by name."""
-
-    name: str
-    hosts: tuple[str, ...] = ()
-    settings: dict[str, Any] = {}
-    disabled: bool = False
-    providers: dict[tuple[str, str], ProviderConfigured] = {}
-    credentials: dict[UUID, CredentialIssued] = {}
-    revoked: frozenset[UUID] = frozenset()
-    tags: dict[str, str] = {}
-    webhooks: dict[UUID, WebhookCreated] = {}
-    templates: dict[UUID, TemplateSaved] = {}
 
 
 def decide(state: App | None, command: AppCommand) -> list[Fact]:
@@ -157,6 +150,11 @@ def decide(state: App | None, command: AppCommand) -> list[Fact]:
         case DeleteTemplate(template_id=template_id):
             _known(state.templates, template_id, "template")
             return [TemplateDeleted(template_id=template_id)]
+        case SaveSegment():
+            return _save_segment(state, command)
+        case DeleteSegment(name=name):
+            _known(state.segments, name, "segment")
+            return [SegmentDeleted(name=name)]
         case _:
             assert_never(command)
 
@@ -221,10 +219,11 @@ def _configure_provider(state: App, command: ConfigureProvider) -> list[Fact]:
 def _issue_credential(state: App, command: IssueCredential) -> list[Fact]:
     if command.credential_id in state.credentials:
         raise Conflict("this credential was issued already")
-    for field in ("kind", "dialect", "name"):
+    one_of(command.kind, "kind", KINDS)
+    for field in ("dialect", "name"):
         text(getattr(command, field), field, MAX_NAME)
-    for field in ("scope", "public_id"):
-        optional_text(getattr(command, field), field, MAX_TEXT)
+    optional_text(command.scope, "scope", MAX_SCOPE)
+    optional_text(command.public_id, "public_id", MAX_TEXT)
     for role in command.roles:
         one_of(role, "roles", ROLES)
     issued = CredentialIssued(
@@ -277,6 +276,7 @@ def _create_webhook(state: App, command: CreateWebhook) -> list[Fact]:
         url=_hook_url(command.url),
         events=_hook_events(command.events),
         secret_id=command.secret_id,
+        format=text(command.format, "format", 64),
     )
     return [created]
 
@@ -290,6 +290,8 @@ def _update_webhook(state: App, command: UpdateWebhook) -> list[Fact]:
         changes["events"] = _hook_events(command.events)
     if command.secret_id is not UNSET:
         changes["secret_id"] = command.secret_id
+    if command.format is not UNSET:
+        changes["format"] = text(command.format, "format", 64)
     changed = {name: value for name, value in changes.items() if value != getattr(before, name)}
     return [WebhookUpdated(webhook_id=command.webhook_id, **changed)] if changed else []
 
@@ -313,61 +315,7 @@ def _save_template(state: App, command: SaveTemplate) -> list[Fact]:
     return [] if state.templates.get(command.template_id) == saved else [saved]
 
 
-def fold(facts: Iterable[Fact], state: App | None = None) -> App | None:
-    """The state after ``facts``, from ``state`` or from nothing."""
-    for fact in facts:
-        state = evolve(state, fact)
-    return state
-
-
-def evolve(state: App | None, fact: Fact) -> App:
-    """The state after ``fact``. Errors: OutOfPlace for a fact that cannot begin an app, or of another stream."""
-    if state is None:
-        if isinstance(fact, AppCreated):
-            return App(name=fact.name, hosts=fact.hosts, settings=fact.settings)
-        raise OutOfPlace("app", fact)
-    match fact:
-        case AppUpdated():
-            return replace(state, **_set(fact, "name", "hosts", "settings"))
-        case AppDisabled():
-            return replace(state, disabled=True)
-        case AppEnabled():
-            return replace(state, disabled=False)
-        case ProviderConfigured(provider=provider, profile=profile):
-            return replace(state, providers={**state.providers, (provider, profile): fact})
-        case ProviderRemoved(provider=provider, profile=profile):
-            return replace(state, providers=_less(state.providers, (provider, profile)))
-        case CredentialIssued(credential_id=credential_id):
-            return replace(state, credentials={**state.credentials, credential_id: fact})
-        case CredentialRevoked(credential_id=credential_id):
-            return replace(state, revoked=state.revoked | {credential_id})
-        case TagCreated(tag=tag, description=description) | TagUpdated(tag=tag, description=description):
-            return replace(state, tags={**state.tags, tag: description})
-        case TagDeleted(tag=tag):
-            return replace(state, tags=_less(state.tags, tag))
-    return _evolve_kept(state, fact)
-
-
-def _evolve_kept(state: App, fact: Fact) -> App:
-    match fact:
-        case WebhookCreated(webhook_id=webhook_id):
-            return replace(state, webhooks={**state.webhooks, webhook_id: fact})
-        case WebhookUpdated(webhook_id=webhook_id):
-            changed = replace(state.webhooks[webhook_id], **_set(fact, "url", "events", "secret_id"))
-            return replace(state, webhooks={**state.webhooks, webhook_id: changed})
-        case WebhookDeleted(webhook_id=webhook_id):
-            return replace(state, webhooks=_less(state.webhooks, webhook_id))
-        case TemplateSaved(template_id=template_id):
-            return replace(state, templates={**state.templates, template_id: fact})
-        case TemplateDeleted(template_id=template_id):
-            return replace(state, templates=_less(state.templates, template_id))
-    raise OutOfPlace("app", fact)
-
-
-def _set(fact: Fact, *names: str) -> dict[str, Any]:
-    """The members of ``fact`` that say something."""
-    return {name: getattr(fact, name) for name in names if getattr(fact, name) is not UNSET}
-
-
-def _less(things: dict[Key, Value], key: Key) -> dict[Key, Value]:
-    return {other: value for other, value in things.items() if other != key}
+def _save_segment(state: App, command: SaveSegment) -> list[Fact]:
+    name = text(command.name, "name", MAX_NAME)
+    criteria = check_criteria(command.criteria)
+    return [] if state.segments.get(name) == criteria else [SegmentSaved(name=name, criteria=criteria)]

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
+from tocsin.domain.audience import Criteria
 from tocsin.domain.message import Message
 from tocsin.domain.rules import Command
 
@@ -88,6 +89,7 @@ class CreateWebhook(Command, frozen=True, kw_only=True):
     url: str
     events: tuple[str, ...]
     secret_id: UUID | None = None
+    format: str = "native"
 
 
 class UpdateWebhook(Command, frozen=True, kw_only=True):
@@ -95,6 +97,7 @@ class UpdateWebhook(Command, frozen=True, kw_only=True):
     url: str | UnsetType = UNSET
     events: tuple[str, ...] | UnsetType = UNSET
     secret_id: UUID | None | UnsetType = UNSET
+    format: str | UnsetType = UNSET
 
 
 class DeleteWebhook(Command, frozen=True, kw_only=True):
@@ -111,6 +114,17 @@ class SaveTemplate(Command, frozen=True, kw_only=True):
 
 class DeleteTemplate(Command, frozen=True, kw_only=True):
     template_id: UUID
+
+
+class SaveSegment(Command, frozen=True, kw_only=True):
+    """A new segment, or new criteria of one that exists."""
+
+    name: str
+    criteria: Criteria
+
+
+class DeleteSegment(Command, frozen=True, kw_only=True):
+    name: str
 
 
 AppCommand = (
@@ -130,4 +144,6 @@ AppCommand = (
     | DeleteWebhook
     | SaveTemplate
     | DeleteTemplate
+    | SaveSegment
+    | DeleteSegment
 )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tocsin.domain.entry import Fact
-from tocsin.domain.events import app, chunk, device, notification, operation, receipt, send, usage, user
+from tocsin.domain.events import app, chunk, device, group, notification, operation, receipt, send, token, usage, user
 
 CATALOG: dict[str, tuple[type[Fact], int]] = {
     "app.created": (app.AppCreated, 1),
@@ -29,13 +29,20 @@ CATALOG: dict[str, tuple[type[Fact], int]] = {
     "app.webhook_deleted": (app.WebhookDeleted, 1),
     "app.template_saved": (app.TemplateSaved, 1),
     "app.template_deleted": (app.TemplateDeleted, 1),
+    "app.segment_saved": (app.SegmentSaved, 1),
+    "app.segment_deleted": (app.SegmentDeleted, 1),
     "user.created": (user.UserCreated, 1),
     "user.credential_changed": (user.UserCredentialChanged, 1),
     "user.session_opened": (user.SessionOpened, 1),
+    "user.session_extended": (user.SessionExtended, 1),
     "user.session_closed": (user.SessionClosed, 1),
     "user.disabled": (user.UserDisabled, 1),
     "user.enabled": (user.UserEnabled, 1),
     "user.erased": (user.UserErased, 1),
+    "group.joined": (group.GroupJoined, 1),
+    "group.left": (group.GroupLeft, 1),
+    "token.issued": (token.TokenIssued, 1),
+    "token.revoked": (token.TokenRevoked, 1),
     "device.registered": (device.DeviceRegistered, 1),
     "device.updated": (device.DeviceUpdated, 1),
     "device.token_changed": (device.TokenChanged, 1),
@@ -60,6 +67,7 @@ CATALOG: dict[str, tuple[type[Fact], int]] = {
     "send.audience_frozen": (send.AudienceFrozen, 1),
     "send.devices_excluded": (send.DevicesExcluded, 1),
     "send.cancelled": (send.SendCancelled, 1),
+    "send.withdrawn": (send.SendWithdrawn, 1),
     "send.expired": (send.SendExpired, 1),
     "send.completed": (send.SendCompleted, 1),
     "chunk.planned": (chunk.ChunkPlanned, 1),
@@ -75,6 +83,7 @@ CATALOG: dict[str, tuple[type[Fact], int]] = {
     "usage.reported": (usage.UsageReported, 1),
     "receipt.received": (receipt.ReceiptReceived, 1),
     "receipt.opened": (receipt.ReceiptOpened, 1),
+    "receipt.removed": (receipt.ReceiptRemoved, 1),
     "operation.started": (operation.OperationStarted, 1),
     "operation.finished": (operation.OperationFinished, 1),
 }

@@ -157,6 +157,7 @@ def _plan(state: Chunk | None, command: PlanChunk) -> list[Fact]:
         profile=command.profile,
         lane=command.lane,
         devices=command.devices,
+        not_before=None if command.not_before is None else moment(command.not_before, "not_before"),
     )
     if state is None:
         return [planned]
@@ -173,6 +174,7 @@ def _plan_of(state: Chunk) -> ChunkPlanned:
         profile=state.profile,
         lane=state.lane,
         devices=state.devices,
+        not_before=state.not_before,
     )
 
 
@@ -194,13 +196,23 @@ def _start_attempt(state: Chunk, command: StartAttempt) -> list[Fact]:
         taken &= indices.of(command.among, len(state.devices))
     if not taken:
         return []
+    taken = indices.lowest(taken, command.limit)
     started = AttemptStarted(
         attempt=max(state.attempts, default=0) + 1,
-        devices=indices.ranges(indices.lowest(taken, command.limit)),
+        devices=indices.ranges(taken),
         worker=command.worker,
         lease_expires_at=command.lease_expires_at,
+        badges=_badges(state, taken, command.badges),
     )
     return [started]
+
+
+def _badges(state: Chunk, taken: Indices, proposed: dict[int, int]) -> tuple[int, ...]:
+    """What each device of ``taken`` is to show, none where nothing is changed."""
+    if not (proposed or state.badges):
+        return ()
+    badges = {**proposed, **state.badges}
+    return tuple(badges.get(index, 0) for index in indices.members(taken))
 
 
 def _record_answers(state: Chunk, command: RecordAnswers) -> list[Fact]:

@@ -25,6 +25,7 @@ class PlanChunk(Command, frozen=True, kw_only=True):
     profile: str = "default"
     lane: str
     devices: tuple[UUID, ...]
+    not_before: datetime | None = None
 
 
 class MakeDue(Command, frozen=True, kw_only=True):
@@ -39,7 +40,8 @@ class MakeDue(Command, frozen=True, kw_only=True):
 class StartAttempt(Command, frozen=True, kw_only=True):
     """Claims the lowest ``limit`` claimable devices; no event where there are none.
 
-    ``among``: only these, which the worker has just looked at (None: any).
+    ``among``: only these, which the worker has just looked at (None: any). ``badges``: by device, what it is to show
+    where the message changes that; a device that was claimed before keeps what it was given then.
     """
 
     worker: str
@@ -47,6 +49,7 @@ class StartAttempt(Command, frozen=True, kw_only=True):
     lease_expires_at: datetime
     limit: int = MAX_CLAIM
     among: tuple[int, ...] | None = None
+    badges: dict[int, int] = {}
 
 
 class RetryGroup(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,7 +58,8 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     """``waiting``: devices by the time they may be tried again. ``tries``: one byte a device, how often it was claimed.
 
     ``announced``: open devices for which a due event was written that no worker has answered with a claim.
-    ``completed`` stays true for ever; an answer that arrives later still corrects ``final``, and with it the tally.
+    ``badges``: what devices that were claimed are to show, where the message changes the number. ``completed`` stays
+    true for ever; an answer that arrives later still corrects ``final``, and with it the tally.
     """
 
     send_id: UUID
@@ -75,6 +76,8 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     announced: Indices = 0
     held: str | None = None
     completed: bool = False
+    badges: dict[int, int] = {}
+    not_before: datetime | None = None
 
     @property
     def unclaimed(self) -> Indices:
@@ -187,8 +190,10 @@ def _planned(fact: ChunkPlanned) -> Chunk:
         profile=fact.profile,
         lane=fact.lane,
         devices=fact.devices,
-        pending=indices.everyone(size),
+        pending=indices.everyone(size) if fact.not_before is None else 0,
+        waiting={} if fact.not_before is None else {fact.not_before: indices.everyone(size)},
         tries=bytes(size),
+        not_before=fact.not_before,
     )
 
 
@@ -210,7 +215,17 @@ def _started(state: Chunk, fact: AttemptStarted) -> Chunk:
         attempts={**state.attempts, fact.attempt: attempt},
         tries=_tried(state.tries, taken),
         announced=0,
+        badges=_badged(state, fact, taken),
     )
+
+
+def _badged(state: Chunk, fact: AttemptStarted, taken: Indices) -> dict[int, int]:
+    """The badges by device. The first that was recorded of a device stays."""
+    if not fact.badges:
+        return state.badges
+    named = indices.members(indices.of_ranges(fact.devices, len(state.devices)))
+    told = {index: badge for index, badge in zip(named, fact.badges, strict=False) if indices.has(taken, index)}
+    return {**told, **state.badges}
 
 
 def _tried(tries: bytes, taken: Indices) -> bytes:

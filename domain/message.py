@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from tocsin.domain.errors import Invalid
-from tocsin.domain.rules import between, json_object, optional_text, web_address
+from tocsin.domain.rules import between, json_object, one_of, optional_text, web_address
 
 MAX_TTL = 2_419_200
 """Seconds, four weeks: the longest any of the providers keeps a message (FCM, "Message lifespan")."""
@@ -20,6 +21,11 @@ MAX_PROVIDER_PART = 5120
 RESERVED_KEYS = frozenset({"aps", "from", "message_type"})
 RESERVED_PREFIXES = ("gcm.", "google.", "tocsin_")
 """Keys of ``data`` that a provider takes for itself (FCM, ``Message.data``; APNs, the ``aps`` dictionary), and ours."""
+
+
+OF_DEVICES = ("device.id", "device.number", "device.handle", "send.id", "send.number", "send.handle", "push.id")
+"""What a key of ``per_device`` can stand for. A number is the position of the creating event, a handle the id in short
+form (``domain.identity``), and ``push.id`` what the transfer of this send to this device is known by."""
 
 
 class Priority(StrEnum):
@@ -39,7 +45,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     app is woken. ``mutable``: the app may rewrite the message before it is shown. ``ttl``: seconds the provider may
     keep trying. ``apns_push_type``: Apple's name for what this is, where it is neither an alert nor silent (``voip``,
     ``liveactivity``, …). ``apns``, ``fcm``, ``wns``: merged last, key by key, into what is rendered for that provider
-    (the APNs payload, the FCM v1 ``message`` object, and for WNS ``{"type", "body", "headers"}``).
+    (the APNs payload, the FCM v1 ``message`` object, and for WNS ``{"type", "body", "headers"}``). ``badge_change``:
+    instead of ``badge``, what is added to the number each device shows, which does not fall below 0. ``per_device``:
+    further keys of ``data`` whose values are each device's own, by what they stand for (``OF_DEVICES``).
     """
 
     title: str | None = None
@@ -47,6 +55,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     body: str | None = None
     data: dict[str, Any] = {}
     badge: int | None = None
+    badge_change: int | None = None
     sound: str | None = None
     category: str | None = None
     thread_id: str | None = None
@@ -61,6 +70,20 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     apns_push_type: str | None = None
     fcm: dict[str, Any] | None = None
     wns: dict[str, Any] | None = None
+    per_device: dict[str, str] = {}
+
+    @property
+    def differs(self) -> bool:
+        """Whether each device gets its own."""
+        return self.badge_change is not None or bool(self.per_device)
+
+
+def made_out(message: Message, badge: int | None, values: Mapping[str, int | str]) -> Message:
+    """``message`` for one device. ``badge``: what it is to show, where the message changes it. ``values``: what each
+    of ``OF_DEVICES`` is for it."""
+    data = {**message.data, **{key: values[place] for key, place in message.per_device.items()}}
+    shown = message.badge if message.badge_change is None else badge
+    return msgspec.structs.replace(message, data=data, badge=shown, badge_change=None, per_device={})
 
 
 def check_message(message: Message, field: str = "message") -> None:
@@ -69,11 +92,18 @@ def check_message(message: Message, field: str = "message") -> None:
         optional_text(getattr(message, name), f"{field}.{name}", longest)
     if message.badge is not None:
         between(message.badge, f"{field}.badge", 0, 2**31 - 1)
+    if message.badge_change is not None:
+        between(message.badge_change, f"{field}.badge_change", -(2**31) + 1, 2**31 - 1)
+        if message.badge is not None:
+            raise Invalid(f"{field} sets the badge or changes it, not both", field=f"{field}.badge_change")
     if message.ttl is not None:
         between(message.ttl, f"{field}.ttl", 0, MAX_TTL)
     if message.image is not None:
         web_address(message.image, f"{field}.image")
     _check_data(message.data, f"{field}.data")
+    _check_data(message.per_device, f"{field}.per_device")
+    for place in message.per_device.values():
+        one_of(place, f"{field}.per_device", OF_DEVICES)
     for name in ("apns", "fcm", "wns"):
         if (part := getattr(message, name)) is not None:
             json_object(part, f"{field}.{name}", MAX_PROVIDER_PART)
@@ -81,13 +111,18 @@ def check_message(message: Message, field: str = "message") -> None:
 
 
 def personalised(message: Message, changes: dict[str, Any], field: str = "personal") -> Message:
-    """``message`` with one recipient's ``changes``: ``data`` is merged key by key, everything else replaced.
+    """``message`` with one recipient's ``changes``: ``data`` and ``per_device`` are merged key by key, everything
+    else is replaced; a badge takes the place of a change to it, and the other way round.
 
     Errors: Invalid where ``changes`` holds an unknown member or a value of the wrong type.
     """
     whole = msgspec.structs.asdict(message) | changes
-    if isinstance(changes.get("data"), dict):
-        whole["data"] = message.data | changes["data"]
+    for name in ("data", "per_device"):
+        if isinstance(changes.get(name), dict):
+            whole[name] = getattr(message, name) | changes[name]
+    for name, other in (("badge", "badge_change"), ("badge_change", "badge")):
+        if changes.get(name) is not None and other not in changes:
+            whole[other] = None
     try:
         return msgspec.convert(whole, Message)
     except msgspec.ValidationError as fault:
@@ -117,9 +152,10 @@ def _check_data(data: dict[str, Any], field: str) -> None:
 def _check_content(message: Message, field: str) -> None:
     text = message.title or message.subtitle or message.body
     own = message.apns or message.fcm or message.wns
+    badge = message.badge is not None or message.badge_change is not None
     if message.silent and text:
         raise Invalid(f"{field} is silent and has text: a silent message shows nothing", field=f"{field}.silent")
-    if message.silent and not (message.data or own):
+    if message.silent and not (message.data or message.per_device or own):
         raise Invalid(f"{field} is silent and has no data: it would tell the app nothing", field=f"{field}.data")
-    if not (message.silent or text or own or message.sound or message.badge is not None):
+    if not (message.silent or text or own or message.sound or badge):
         raise Invalid(f"{field} shows nothing: give it a title or a body, or make it silent with data", field=field)

@@ -1,4 +1,4 @@
-"""What a device may report of a send: that the message arrived, that it was opened; each once."""
+"""What a device may report of a send: that the message arrived, was opened, was removed; each once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tocsin.domain.entry import Fact
-from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived
+from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived, ReceiptRemoved
 from tocsin.domain.rules import Command, OutOfPlace, moment
 
 
@@ -23,6 +23,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime | None = None
     opened: bool = False
     opened_at: datetime | None = None
+    removed: bool = False
 
 
 class ReportReceived(Command, frozen=True, kw_only=True):
@@ -39,11 +40,19 @@ class ReportOpened(Command, frozen=True, kw_only=True):
     at: datetime | None = None
 
 
-ReceiptCommand = ReportReceived | ReportOpened
+class RemoveFromInbox(Command, frozen=True, kw_only=True):
+    send_id: UUID
+    device_id: UUID
+
+
+ReceiptCommand = ReportReceived | ReportOpened | RemoveFromInbox
 
 
 def decide(state: Receipt | None, command: ReceiptCommand) -> list[Fact]:
     """The fact of a first report, none for a repeated one. Errors: Invalid."""
+    if isinstance(command, RemoveFromInbox):
+        gone = state is not None and state.removed
+        return [] if gone else [ReceiptRemoved(send_id=command.send_id, device_id=command.device_id)]
     if command.at is not None:
         moment(command.at, "at")
     send_id, device_id, at = command.send_id, command.device_id, command.at
@@ -68,8 +77,10 @@ def evolve(state: Receipt | None, fact: Fact) -> Receipt:
             return replace(_begun(state, fact), received=True, received_at=at)
         case ReceiptOpened(at=at):
             return replace(_begun(state, fact), opened=True, opened_at=at)
+        case ReceiptRemoved():
+            return replace(_begun(state, fact), removed=True)
     raise OutOfPlace("receipt", fact)
 
 
-def _begun(state: Receipt | None, fact: ReceiptReceived | ReceiptOpened) -> Receipt:
+def _begun(state: Receipt | None, fact: ReceiptReceived | ReceiptOpened | ReceiptRemoved) -> Receipt:
     return state or Receipt(send_id=fact.send_id, device_id=fact.device_id)

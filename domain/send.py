@@ -10,14 +10,12 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from tocsin.domain import expression
-from tocsin.domain.audience import Audience
+from tocsin.domain.audience_rules import MAX_NAMED, check_audience, check_number
 from tocsin.domain.entry import Fact
 from tocsin.domain.errors import Conflict, Invalid, NotFound
 from tocsin.domain.events.chunk import OutcomeKind
 from tocsin.domain.events.send import (
     AudienceFrozen,
-    InDoubt,
     SendApproved,
     SendCancelled,
     SendCompleted,
@@ -26,20 +24,53 @@ from tocsin.domain.events.send import (
     SendRequested,
     SendScheduled,
     SendStarted,
-    Subject,
+    SendWithdrawn,
     Tally,
 )
 from tocsin.domain.lanes import LANES
-from tocsin.domain.message import Message, check_message, personalised
-from tocsin.domain.personal import Personal
-from tocsin.domain.platforms import PLATFORMS, PROVIDERS
-from tocsin.domain.rules import Command, OutOfPlace, between, moment, one_of, optional_text, personal_text
-from tocsin.domain.tags import tag_name
+from tocsin.domain.message import check_message, personalised
+from tocsin.domain.platforms import PROVIDERS
+from tocsin.domain.rules import OutOfPlace, between, moment, one_of, optional_text, text
+from tocsin.domain.send_commands import (
+    ApproveSend,
+    CancelSend,
+    CompleteSend,
+    ExpireSend,
+    FreezeAudience,
+    RejectSend,
+    RequestSend,
+    SendCommand,
+    StartSend,
+    WithdrawSend,
+)
 
-MAX_NAMED = 10_000
-"""Devices, users, aliases, tags and personal messages one request may name; larger audiences are said by tags."""
+__all__ = [
+    "MAX_NAMED",
+    "MAX_REASON",
+    "STOPPED",
+    "ApproveSend",
+    "CancelSend",
+    "CompleteSend",
+    "ExpireSend",
+    "FreezeAudience",
+    "RejectSend",
+    "RequestSend",
+    "Send",
+    "SendCommand",
+    "StartSend",
+    "Status",
+    "WithdrawSend",
+    "check_audience",
+    "decide",
+    "evolve",
+    "fold",
+]
 
 MAX_REASON = 1000
+MAX_NAME = 255
+MAX_LABELS = 50
+FASTEST_PACE = 1_000_000
+"""Devices a minute: more than any instance manages, so that a pace is always a limit."""
 
 
 class Status(StrEnum):
@@ -69,6 +100,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     audience: AudienceFrozen | None = None
     tally: Tally | None = None
     reason: str | None = None
+    withdrawn: bool = False
 
     @property
     def closes_as(self) -> OutcomeKind | None:
@@ -80,70 +112,6 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
         """True where nothing more will come: every chunk is final, or it stopped before there was any."""
         stopped = self.status in (Status.CANCELLED, Status.EXPIRED, Status.REJECTED)
         return self.tally is not None or (stopped and self.audience is None)
-
-
-class RequestSend(Command, frozen=True, kw_only=True):
-    """A push, at once or at ``not_before``. ``approval``: it waits until somebody else approves it.
-
-    Members as in ``SendRequested``; ``now`` is the time the request was made.
-    """
-
-    message: Message
-    audience: Audience
-    now: datetime
-    subject: Subject = Subject()
-    personal: tuple[Personal, ...] = ()
-    not_before: datetime | None = None
-    expires_at: datetime | None = None
-    lane: str = "normal"
-    in_doubt: InDoubt = InDoubt.RESEND
-    max_attempts: int = 8
-    approval: bool = False
-
-
-class ApproveSend(Command, frozen=True, kw_only=True):
-    now: datetime
-    note: str | None = None
-
-
-class RejectSend(Command, frozen=True, kw_only=True):
-    note: str | None = None
-
-
-class StartSend(Command, frozen=True, kw_only=True):
-    """Its time has come. One that expired while it waited is expired instead."""
-
-    now: datetime
-
-
-class FreezeAudience(Command, frozen=True, kw_only=True):
-    """``by_provider``: devices to send to. ``excluded``: devices left out, by reason. An audience of nobody completes
-    the send at once."""
-
-    as_of: int
-    by_provider: dict[str, int]
-    excluded: dict[str, int]
-    chunks: int
-
-
-class CancelSend(Command, frozen=True, kw_only=True):
-    reason: str | None = None
-
-
-class ExpireSend(Command, frozen=True, kw_only=True):
-    now: datetime
-
-
-class CompleteSend(Command, frozen=True, kw_only=True):
-    """``tally``: the sum over the ``chunks`` chunks that completed."""
-
-    chunks: int
-    tally: Tally
-
-
-SendCommand = (
-    RequestSend | ApproveSend | RejectSend | StartSend | FreezeAudience | CancelSend | ExpireSend | CompleteSend
-)
 
 
 def decide(state: Send | None, command: SendCommand) -> list[Fact]:
@@ -166,6 +134,8 @@ def decide(state: Send | None, command: SendCommand) -> list[Fact]:
             return _freeze(state, command)
         case CancelSend():
             return _cancel(state, command)
+        case WithdrawSend():
+            return _withdraw(state, command)
         case ExpireSend():
             return _expire(state, command)
         case CompleteSend():
@@ -174,30 +144,13 @@ def decide(state: Send | None, command: SendCommand) -> list[Fact]:
             assert_never(command)
 
 
-def check_audience(audience: Audience) -> Audience:
-    """``audience`` with its tags in normal form. Errors: Invalid: it names nobody or too many, an expression does not
-    parse (``position``), a platform is not known."""
-    if not audience.names_someone:
-        raise Invalid("the audience names nobody: say everyone, devices, users, aliases, tags or an expression",
-                      field="audience")  # fmt: skip
-    for name in ("devices", "users", "aliases", "tags"):
-        _check_number(getattr(audience, name), f"audience.{name}")
-    for name in ("users", "aliases"):
-        for value in getattr(audience, name):
-            personal_text(value, f"audience.{name}", 255)
-    for platform in audience.platforms:
-        one_of(platform, "audience.platforms", PLATFORMS)
-    if audience.expression is not None:
-        expression.parse(audience.expression, "audience.expression")
-    return replace(audience, tags=tuple(tag_name(tag, "audience.tags") for tag in audience.tags))
-
-
 def _request(state: Send | None, command: RequestSend) -> list[Fact]:
     if state is not None:
         raise Conflict("this send was requested already")
     check_message(command.message)
     _check_personal(command)
     _check_times(command)
+    _check_description(command)
     one_of(command.lane, "lane", LANES)
     between(command.max_attempts, "max_attempts", 1, 20)
     if command.subject.followup_id is not None and command.subject.notification_id is None:
@@ -212,6 +165,12 @@ def _request(state: Send | None, command: RequestSend) -> list[Fact]:
         lane=command.lane,
         in_doubt=command.in_doubt,
         max_attempts=command.max_attempts,
+        pace=command.pace,
+        name=command.name,
+        campaign=command.campaign,
+        labels=tuple(dict.fromkeys(command.labels)),
+        inbox=command.inbox,
+        protected=command.protected,
     )
     return [requested] if command.approval else [requested, _next(requested, command.now)]
 
@@ -229,8 +188,18 @@ def _check_times(command: RequestSend) -> None:
         raise Invalid("expires_at must lie in the future, and after not_before", field="expires_at")
 
 
+def _check_description(command: RequestSend) -> None:
+    if command.pace is not None:
+        between(command.pace, "pace", 1, FASTEST_PACE)
+    optional_text(command.name, "name", MAX_NAME)
+    optional_text(command.campaign, "campaign", MAX_NAME)
+    check_number(command.labels, "labels", MAX_LABELS)
+    for label in command.labels:
+        text(label, "labels", MAX_NAME)
+
+
 def _check_personal(command: RequestSend) -> None:
-    _check_number(command.personal, "personal")
+    check_number(command.personal, "personal")
     for place, personal in enumerate(command.personal):
         field = f"personal.{place}"
         value = personal.value
@@ -239,11 +208,6 @@ def _check_personal(command: RequestSend) -> None:
         if len(value) != 2 or not value.keys() & {"device", "user", "alias"}:
             raise Invalid(f"{field} must name one device, user or alias", field=field)
         check_message(personalised(command.message, value["message"], f"{field}.message"), f"{field}.message")
-
-
-def _check_number(named: tuple[object, ...], field: str) -> None:
-    if len(named) > MAX_NAMED:
-        raise Invalid(f"{field} names {len(named)}, at most {MAX_NAMED} are allowed: use a tag", field=field)
 
 
 def _approve(state: Send, command: ApproveSend) -> list[Fact]:
@@ -317,6 +281,15 @@ def _cancel(state: Send, command: CancelSend) -> list[Fact]:
     return [SendCancelled(reason=command.reason)]
 
 
+def _withdraw(state: Send, command: WithdrawSend) -> list[Fact]:
+    optional_text(command.reason, "reason", MAX_REASON)
+    if state.withdrawn:
+        return []
+    over = state.status in (Status.COMPLETED, Status.CANCELLED, Status.EXPIRED, Status.REJECTED)
+    stopped: list[Fact] = [] if over else [SendCancelled(reason=command.reason)]
+    return [*stopped, SendWithdrawn(reason=command.reason)]
+
+
 def _expire(state: Send, command: ExpireSend) -> list[Fact]:
     if state.status in (Status.COMPLETED, Status.CANCELLED, Status.EXPIRED, Status.REJECTED):
         return []
@@ -363,6 +336,8 @@ def evolve(state: Send | None, fact: Fact) -> Send:
             return replace(state, status=Status.SENDING, audience=fact)
         case SendCancelled(reason=reason):
             return replace(state, status=Status.CANCELLED, reason=reason)
+        case SendWithdrawn():
+            return replace(state, withdrawn=True)
         case SendExpired():
             return replace(state, status=Status.EXPIRED)
         case SendCompleted(tally=tally):

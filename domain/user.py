@@ -14,6 +14,7 @@ from tocsin.domain.entry import Fact
 from tocsin.domain.errors import Conflict, Invalid, NotFound
 from tocsin.domain.events.user import (
     SessionClosed,
+    SessionExtended,
     SessionOpened,
     UserCreated,
     UserCredentialChanged,
@@ -36,6 +37,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     name: Personal | None
     profile: Personal | None = None
     secret_id: UUID | None = None
+    roles: tuple[str, ...] = ()
     sessions: dict[UUID, SessionOpened] = {}
     disabled: bool = False
     erased: bool = False
@@ -44,6 +46,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 class CreateUser(Command, frozen=True, kw_only=True):
     name: Personal
     profile: Personal | None = None
+    roles: tuple[str, ...] = ()
 
 
 class ChangeCredential(Command, frozen=True, kw_only=True):
@@ -57,6 +60,14 @@ class OpenSession(Command, frozen=True, kw_only=True):
     secret_id: UUID
     now: datetime
     expires_at: datetime | None = None
+
+
+class ExtendSession(Command, frozen=True, kw_only=True):
+    """Lets an open session last until ``expires_at``, unless it lasts longer anyway."""
+
+    session_id: UUID
+    now: datetime
+    expires_at: datetime
 
 
 class CloseSession(Command, frozen=True, kw_only=True):
@@ -79,7 +90,9 @@ class EraseUser(Command, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-UserCommand = CreateUser | ChangeCredential | OpenSession | CloseSession | DisableUser | EnableUser | EraseUser
+UserCommand = (
+    CreateUser | ChangeCredential | OpenSession | ExtendSession | CloseSession | DisableUser | EnableUser | EraseUser
+)
 
 
 def decide(state: User | None, command: UserCommand) -> list[Fact]:
@@ -94,6 +107,8 @@ def decide(state: User | None, command: UserCommand) -> list[Fact]:
             return [*closed, UserCredentialChanged(secret_id=secret_id)]
         case OpenSession():
             return _open_session(state, command)
+        case ExtendSession():
+            return _extend_session(state, command)
         case CloseSession(session_id=session_id, reason=reason):
             text(reason, "reason", MAX_REASON)
             return [SessionClosed(session_id=session_id, reason=reason)] if session_id in state.sessions else []
@@ -117,7 +132,9 @@ def _create(state: User | None, command: CreateUser) -> list[Fact]:
     personal_text(command.name, "name", MAX_NAME)
     if command.profile is not None:
         json_object(command.profile.value, "profile", MAX_PROFILE)
-    return [UserCreated(name=command.name, profile=command.profile)]
+    for role in command.roles:
+        text(role, "roles", MAX_NAME)
+    return [UserCreated(name=command.name, profile=command.profile, roles=tuple(dict.fromkeys(command.roles)))]
 
 
 def _open_session(state: User, command: OpenSession) -> list[Fact]:
@@ -136,6 +153,15 @@ def _open_session(state: User, command: OpenSession) -> list[Fact]:
     return [*expired, opened]
 
 
+def _extend_session(state: User, command: ExtendSession) -> list[Fact]:
+    session = state.sessions.get(command.session_id)
+    if session is None or (session.expires_at is not None and session.expires_at <= moment(command.now, "now")):
+        raise NotFound("there is no such session, or it has ended")
+    if session.expires_at is None or session.expires_at >= moment(command.expires_at, "expires_at"):
+        return []
+    return [SessionExtended(session_id=command.session_id, expires_at=command.expires_at)]
+
+
 def fold(facts: Iterable[Fact], state: User | None = None) -> User | None:
     """The state after ``facts``, from ``state`` or from nothing."""
     for fact in facts:
@@ -147,13 +173,16 @@ def evolve(state: User | None, fact: Fact) -> User:
     """The state after ``fact``. Errors: OutOfPlace for a fact that cannot stand there."""
     if state is None or state.erased:
         if isinstance(fact, UserCreated):
-            return User(name=fact.name, profile=fact.profile)
+            return User(name=fact.name, profile=fact.profile, roles=fact.roles)
         raise OutOfPlace("user", fact)
     match fact:
         case UserCredentialChanged(secret_id=secret_id):
             return replace(state, secret_id=secret_id)
         case SessionOpened(session_id=session_id):
             return replace(state, sessions={**state.sessions, session_id: fact})
+        case SessionExtended(session_id=session_id, expires_at=expires_at):
+            longer = replace(state.sessions[session_id], expires_at=expires_at)
+            return replace(state, sessions={**state.sessions, session_id: longer})
         case SessionClosed(session_id=session_id):
             return replace(state, sessions={key: value for key, value in state.sessions.items() if key != session_id})
         case UserDisabled():

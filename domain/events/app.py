@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
+from tocsin.domain.audience import Criteria
 from tocsin.domain.entry import Fact
 from tocsin.domain.message import Message
 
@@ -86,11 +87,15 @@ class TagDeleted(Fact, frozen=True, kw_only=True):
 
 
 class WebhookCreated(Fact, frozen=True, kw_only=True):
+    """``events``: names of events, a ``*`` at the end for all that begin so. ``format``: how they are told, ``native``
+    or as another API does."""
+
     webhook_id: UUID
     name: str
     url: str
     events: tuple[str, ...]
     secret_id: UUID | None = None
+    format: str = "native"
 
 
 class WebhookUpdated(Fact, frozen=True, kw_only=True):
@@ -98,6 +103,7 @@ class WebhookUpdated(Fact, frozen=True, kw_only=True):
     url: str | UnsetType = UNSET
     events: tuple[str, ...] | UnsetType = UNSET
     secret_id: UUID | None | UnsetType = UNSET
+    format: str | UnsetType = UNSET
 
 
 class WebhookDeleted(Fact, frozen=True, kw_only=True):
@@ -112,3 +118,14 @@ class TemplateSaved(Fact, frozen=True, kw_only=True):
 
 class TemplateDeleted(Fact, frozen=True, kw_only=True):
     template_id: UUID
+
+
+class SegmentSaved(Fact, frozen=True, kw_only=True):
+    """Devices that meet the criteria can be sent to by this name."""
+
+    name: str
+    criteria: Criteria
+
+
+class SegmentDeleted(Fact, frozen=True, kw_only=True):
+    name: str

@@ -45,12 +45,15 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ChunkPlanned(Fact, frozen=True, kw_only=True):
+    """``not_before``: none of its devices is claimed earlier, as its send goes out at a pace."""
+
     send_id: UUID
     ordinal: int
     provider: str
     profile: str = "default"
     lane: str
     devices: tuple[UUID, ...]
+    not_before: datetime | None = None
 
 
 class ChunkDue(Fact, frozen=True, kw_only=True):
@@ -67,12 +70,17 @@ class ChunkDue(Fact, frozen=True, kw_only=True):
 
 
 class AttemptStarted(Fact, frozen=True, kw_only=True):
-    """``worker`` alone may call the provider for these devices, until ``lease_expires_at`` on the database's clock."""
+    """``worker`` alone may call the provider for these devices, until ``lease_expires_at`` on the database's clock.
+
+    ``badges``: what each of the devices, in their order, is to show, where the message changes the number it has. It
+    stays so however often the device is tried.
+    """
 
     attempt: int
     devices: Ranges
     worker: str
     lease_expires_at: datetime
+    badges: tuple[int, ...] = ()
 
 
 class OutcomesRecorded(Fact, frozen=True, kw_only=True):

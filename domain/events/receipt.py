@@ -14,6 +14,13 @@ class ReceiptReceived(Fact, frozen=True, kw_only=True):
     at: datetime | None = None
 
 
+class ReceiptRemoved(Fact, frozen=True, kw_only=True):
+    """The person who has the device took the message out of the inbox."""
+
+    send_id: UUID
+    device_id: UUID
+
+
 class ReceiptOpened(Fact, frozen=True, kw_only=True):
     send_id: UUID
     device_id: UUID

@@ -32,7 +32,11 @@ class SendRequested(Fact, frozen=True, kw_only=True):
     """``personal``: per-recipient changes to the message, each ``{"device"|"user"|"alias", "message": {...}}``.
 
     ``not_before``: when it starts (None: at once). ``expires_at``: no device is tried after it. ``lane``: the queue it
-    travels in (``urgent``, ``normal``, ``bulk``). ``max_attempts``: tries a device gets in all.
+    travels in (``urgent``, ``normal``, ``bulk``). ``max_attempts``: tries a device gets in all. ``pace``: at most so
+    many devices a minute.
+
+    For those who look it up later: ``name``, ``campaign`` (what it is part of) and ``labels`` find it again; ``inbox``:
+    its recipients keep it in their inbox until they remove it; ``protected``: its text is for its recipients' eyes.
     """
 
     subject: Subject = Subject()
@@ -44,6 +48,12 @@ class SendRequested(Fact, frozen=True, kw_only=True):
     lane: str = "normal"
     in_doubt: InDoubt = InDoubt.RESEND
     max_attempts: int = 8
+    pace: int | None = None
+    name: str | None = None
+    campaign: str | None = None
+    labels: tuple[str, ...] = ()
+    inbox: bool = False
+    protected: bool = False
 
 
 class SendApproved(Fact, frozen=True, kw_only=True):
@@ -125,3 +135,9 @@ class SendCompleted(Fact, frozen=True, kw_only=True):
     """Every device has a final outcome. ``tally.pending`` is 0."""
 
     tally: Tally
+
+
+class SendWithdrawn(Fact, frozen=True, kw_only=True):
+    """It is taken out of every inbox and list, whatever has become of its devices."""
+
+    reason: str | None = None

@@ -10,10 +10,12 @@ from tocsin.domain.personal import Personal
 
 
 class UserCreated(Fact, frozen=True, kw_only=True):
-    """``name``: what the user signs in with. ``profile``: further JSON about the person."""
+    """``name``: what the user signs in with. ``profile``: further JSON about the person. ``roles``: what the APIs that
+    have accounts know of (``admin``, …)."""
 
     name: Personal
     profile: Personal | None = None
+    roles: tuple[str, ...] = ()
 
 
 class UserCredentialChanged(Fact, frozen=True, kw_only=True):
@@ -26,6 +28,13 @@ class SessionOpened(Fact, frozen=True, kw_only=True):
     session_id: UUID
     secret_id: UUID
     expires_at: datetime | None = None
+
+
+class SessionExtended(Fact, frozen=True, kw_only=True):
+    """It was used, and therefore lasts longer."""
+
+    session_id: UUID
+    expires_at: datetime
 
 
 class SessionClosed(Fact, frozen=True, kw_only=True):

@@ -13,11 +13,12 @@ from __future__ import annotations
 from uuid import UUID, uuid5
 
 from tocsin.domain.errors import Invalid
-from tocsin.domain.message import Message
+from tocsin.domain.identity import handle
+from tocsin.domain.message import OF_DEVICES, Message, made_out
 from tocsin.domain.payloads import apns, fcm, wns
 from tocsin.domain.payloads.apns import apns_body, apns_collapse_id, apns_headers, apns_payload, apns_topic
 from tocsin.domain.payloads.fcm import fcm_body, fcm_complete, fcm_message, fcm_target
-from tocsin.domain.payloads.parts import PUSH_ID, merged
+from tocsin.domain.payloads.parts import ANY_ID, PUSH_ID, merged
 from tocsin.domain.payloads.wns import WnsNotification, wns_notification, wns_tag
 
 __all__ = [
@@ -63,9 +64,10 @@ def push_id(send_id: UUID, device_id: UUID) -> UUID:
 
 def check_payload(provider: str, message: Message) -> None:
     """Refuse what ``provider`` would refuse for every device. Errors: Invalid with ``field``, PayloadTooLarge."""
+    widest = _widest(message)
     try:
-        _CHECKS[provider](message)
-        size = payload_size(provider, message)
+        _CHECKS[provider](widest)
+        size = payload_size(provider, widest)
     except (TypeError, ValueError, RecursionError) as fault:
         raise Invalid("the message holds something JSON cannot express", field="message") from fault
     limit = payload_limit(provider, message)
@@ -90,4 +92,19 @@ def payload_size(provider: str, message: Message) -> int:
     APNs: the request's body. FCM: the JSON of ``notification``, ``data`` and ``android.notification``, which is never
     less than the keys and values Google counts. WNS: the notification's body.
     """
-    return _SIZES[provider](message)
+    return _SIZES[provider](_widest(message))
+
+
+_LARGEST = 2**53 - 1
+_WIDEST: dict[str, int | str] = {
+    "id": str(ANY_ID),
+    "handle": handle(ANY_ID),
+    "number": _LARGEST,
+}
+
+
+def _widest(message: Message) -> Message:
+    """The message as the device gets it for which it is longest."""
+    if not message.differs:
+        return message
+    return made_out(message, 2**31 - 1, {place: _WIDEST[place.rpartition(".")[2]] for place in OF_DEVICES})
