@@ -89,6 +89,7 @@ class ScriptedProvider:
     protocols: tuple[str, ...] = ("h2",)
     client_authority: Path | None = None
     break_handshake: bool = False
+    stingy: bool = False
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
     peers: list[str] = field(default_factory=list)
@@ -199,6 +200,7 @@ class Http2:
         self._number = number
         self._requests: dict[int, Seen] = {}
         self._answered: set[int] = set()
+        self._unacknowledged = 0
         self._over = False
         config = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
         self._state = h2.connection.H2Connection(config)
@@ -224,9 +226,16 @@ class Http2:
             self._requests[event.stream_id] = Seen(self._number, event.stream_id, headers, b"")
         elif isinstance(event, h2.events.DataReceived):
             self._requests[event.stream_id].body += event.data
-            self._state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            self._acknowledge(event.flow_controlled_length)
         elif isinstance(event, h2.events.StreamEnded):
             self._do(self._requests[event.stream_id])
+
+    def _acknowledge(self, size: int) -> None:
+        """The connection's window, refilled at once, or only when it is used up."""
+        self._unacknowledged += size
+        if not self._provider.stingy or self._unacknowledged > 65535 - 4096:
+            self._state.increment_flow_control_window(self._unacknowledged)
+            self._unacknowledged = 0
 
     def _do(self, seen: Seen) -> None:
         deed = self._provider.decide(seen)

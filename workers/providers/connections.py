@@ -22,6 +22,11 @@ MAX_CONCURRENT_STREAMS = 1000
 
 HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
+NUDGE_AFTER = 0.25
+"""Seconds without a sign of life after which libcurl is made to look at its sockets again. It can leave an answer in
+its own buffers, when the transfer that read it ends first; no readiness of the socket will ever tell of it then, and
+without a nudge the push it belongs to would time out, in doubt."""
+
 MULTIPLEX = 2
 """libcurl's CURLPIPE_MULTIPLEX."""
 
@@ -45,8 +50,10 @@ class Connections:
         self._selector = selector
         self._running: dict[pycurl.Curl, Transfer] = {}
         self._idle: list[Transfer] = []
+        self._watched: set[int] = set()
         self._quiet: dict[int, int] = {}
         self._timer: float | None = None
+        self._last_run = 0.0
         self._probing = False
         self.last_answer: float | None = None
         self.trusted = False
@@ -74,12 +81,16 @@ class Connections:
     @property
     def wake_at(self) -> float | None:
         """Monotonic seconds at which ``run_timer`` must be called, None for never."""
-        return self._timer
+        if not self._running:
+            return self._timer
+        nudge_at = self._last_run + NUDGE_AFTER
+        return nudge_at if self._timer is None else min(self._timer, nudge_at)
 
     def begin(self, waiting: Waiting, timeout: float) -> None:
         """Start a transfer that may take ``timeout`` seconds. Errors: what libcurl will not take as a request."""
         transfer = self._idle.pop() if self._idle else Transfer(self._pool, self._ca_path, self._proxy)
         transfer.begin(waiting.request, waiting.tag, waiting.sink, timeout)
+        self._last_run = time.monotonic()
         self._multi.add_handle(transfer.handle)
         self._running[transfer.handle] = transfer
         transfer.is_probe = not self.trusted
@@ -99,6 +110,7 @@ class Connections:
     def run_socket(self, descriptor: int, events: int) -> None:
         """Let libcurl read and write a socket the selector found ready."""
         flags = (pycurl.CSELECT_IN if events & _READ else 0) | (pycurl.CSELECT_OUT if events & _WRITE else 0)
+        self._last_run = time.monotonic()
         self._multi.socket_action(descriptor, flags)
 
     def run_timer(self, now: float) -> None:
@@ -106,6 +118,10 @@ class Connections:
         if self._timer is not None and now >= self._timer:
             self._timer = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        if self._running and now >= self._last_run + NUDGE_AFTER:
+            self._last_run = now
+            for descriptor in list(self._watched):
+                self._multi.socket_action(descriptor, pycurl.CSELECT_IN | pycurl.CSELECT_OUT)
 
     def finished(self) -> Iterator[tuple[Any, HttpResult]]:
         """(sink, result) of every transfer that has ended since the last call."""
@@ -145,11 +161,13 @@ class Connections:
     def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
         known = descriptor in self._selector.get_map()
         if event == pycurl.POLL_REMOVE:
+            self._watched.discard(descriptor)
             if known:
                 self._selector.unregister(descriptor)
                 self._quiet[descriptor] = _identity(descriptor)
             return
         self._quiet.pop(descriptor, None)
+        self._watched.add(descriptor)
         if known:
             self._selector.modify(descriptor, _WANTED[event], self)
         else:

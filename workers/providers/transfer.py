@@ -106,8 +106,9 @@ class Transfer:
         self.sent_at = None
         self._request_body = request.body
         self._notes.clear()
-        if any("\n" in line or "\r" in line or "\0" in line for line in request.headers):
-            raise ValueError("a header line contains a line break")
+        written = "".join(request.headers)
+        if not (written.isascii() and written.isprintable()):
+            raise ValueError("a header holds something other than printable ASCII")
         set_option = self.handle.setopt
         set_option(pycurl.URL, request.url)
         set_option(pycurl.HTTPHEADER, request.headers)
