@@ -236,6 +236,19 @@ def keys_rotate(settings: Settings) -> None:
     console.print(f"{count} keys and secrets are wrapped under the newest master key.")
 
 
+@main.command("claims", epilog=_example("tocsin claims --data ./data", "tocsin claims --data ./data --repair"))
+@_settings_option
+@click.option("--repair", is_flag=True, help="Make the table say what the record says.")
+def claims(settings: Settings, repair: bool) -> None:
+    """Check what must be unique (tokens, names, hosts) against the record it follows from.
+
+    Exits with 1 where they differ and nothing was repaired.
+    """
+    from tocsin.rebuilding import check_claims
+
+    sys.exit(0 if check_claims(settings, console, repair=repair) else 1)
+
+
 @main.group(cls=_Group)
 def app() -> None:
     """Apps."""

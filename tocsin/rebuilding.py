@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from uuid import uuid4
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tocsin.administration import administering
+from tocsin.commands.claims import claims_of
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
 from tocsin.commands.operations import finish_operation, start_operation
 from tocsin.domain.events.operation import OperationKind
+from tocsin.eventlog import claims_check
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.rotation import rotate
 from tocsin.projections.fingerprint import fingerprint
@@ -56,6 +59,30 @@ def fingerprints(record: Record, names: Sequence[str] = NAMES) -> dict[str, str]
     """A digest of the content of each of these read models."""
     with record.sessions.connection() as connection:
         return {name: fingerprint(connection, name) for name in names}
+
+
+def check_claims(settings: Settings, console: Console, *, repair: bool) -> bool:
+    """Compare the claims with the record, or make them follow it; True where nothing is left that differs."""
+    with administering(settings) as (engine, _), _bars(console) as bars:
+        task = bars.add_task("events", total=None)
+        derive = partial(claims_of, engine)
+
+        def show(done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total)
+
+        if repair:
+            repaired = claims_check.repair(engine.record, derive, progress=show)
+            left, changed = repaired.contested, repaired.changed
+        else:
+            left, changed = list(claims_check.differences(engine.record, derive, progress=show)), 0
+    for difference in left:
+        console.print(
+            f"app {difference.app_id}, {difference.kind} {difference.digest.hex()[:16]}: "
+            f"held by {difference.held_by}, by the record {difference.derived_for}",
+            soft_wrap=True,
+        )
+    console.print(f"{changed} put right, {len(left)} differ." if repair else f"{len(left)} claims differ.")
+    return not left
 
 
 def rotate_with_progress(settings: Settings, console: Console) -> int:

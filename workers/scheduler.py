@@ -23,6 +23,7 @@ from tocsin.domain import send as sends
 from tocsin.domain.entry import Entry, Fact, system
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.send import Send
+from tocsin.eventlog.idempotency import prune
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stream.leader import Leadership
 from tocsin.eventlog.stream.membership import RECORD_CHANNEL
@@ -41,6 +42,8 @@ LOOK_EVERY = 0.1
 LOOK_AT_HELD_EVERY = 5.0
 BREATH = 0.03
 """The least pause between two looks: what was just appended has to be projected before it shows."""
+
+PRUNE_EVERY = 3600.0
 
 AT_ONCE = 100
 
@@ -67,7 +70,11 @@ def _lead(scheduler: Scheduler, leadership: Leadership, stop: threading.Event) -
         if stop.wait(RETRY_EVERY):
             return
     log.info("this scheduler leads")
+    prune_at = time.monotonic()
     while not stop.wait(BREATH):
+        if time.monotonic() >= prune_at:
+            prune_at = time.monotonic() + PRUNE_EVERY
+            scheduler.prune()
         if not scheduler.turn():
             leadership.wait(LOOK_EVERY)
 
@@ -88,6 +95,11 @@ class Scheduler:
         self._settled: dict[Hashable, float] = {}
         self._look_at_held = 0.0
         self._last_held = UUID(int=0)
+
+    def prune(self) -> None:
+        """Forget the answers of commands that are kept no longer."""
+        with self._record.sessions.connection() as connection:
+            prune(connection)
 
     def turn(self) -> bool:
         """Do what is due now. True where something was due."""
