@@ -319,6 +319,15 @@ def test_no_more_connections_than_the_pool_may_have(transport: Transport, script
     assert 1 <= provider.connections <= 3
 
 
+def test_more_than_the_window_holds_gets_through_as_the_window_opens(transport: Transport, scripted: Script) -> None:
+    provider = scripted(answers, stingy=True)
+    pool = pool_of(provider)
+    warm(transport, provider, pool)
+    results = exchange(transport, [request(provider, pool, "/", b"x" * 3800) for _ in range(200)])
+    assert {result.status for result in results} == {200}
+    assert {len(seen.body) for seen in provider.seen[1:]} == {3800}
+
+
 def test_before_the_first_answer_one_request_tries_the_way_for_all(transport: Transport, scripted: Script) -> None:
     provider = scripted(lambda seen: Cut())
     pool = pool_of(provider)
