@@ -32,7 +32,7 @@ SANDBOX_ENV = "sandbox.env"
 def administering(settings: Settings) -> Iterator[tuple[Engine, Context]]:
     """An engine for commands of whoever is logged in on this machine."""
     operator = Actor(principal=f"operator:{_login()}", dialect="command-line")
-    with opened_record(settings, readers=2) as record:
+    with opened_record(settings) as record:
         yield Engine(record), Context(operator)
 
 
