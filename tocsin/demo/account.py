@@ -65,9 +65,15 @@ def tell_trail(console: Console, client: Client, incident: Incident) -> None:
     for heading in ("position", "at", "event", "by"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "position" else "left")
     for event in client.items(f"{incident.path}/events"):
-        table.add_row(_position(event), _clock(event["time"]), event["type"], event["actor"]["principal"])
+        table.add_row(_position(event), _clock(event["time"]), event["type"], _principal(event))
     console.print()
     console.print(table)
+
+
+def _principal(event: dict[str, Any]) -> str:
+    """Who caused it; of a credential's id as much as tells it from others."""
+    kind, _, name = event["actor"]["principal"].partition(":")
+    return f"{kind} {name[:8]}" if kind == "credential" else f"{kind}:{name}"
 
 
 def _position(event: dict[str, Any]) -> str:
