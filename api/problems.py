@@ -150,13 +150,14 @@ def http_error(error: HTTPException) -> Response:
 
 def unreachable(error: Exception) -> Response:
     """The problem of a database that is away, or whose read models were never built."""
-    logger.warning("the database cannot answer: %s", type(error).__name__)
+    reason = type(error).__name__
+    logger.warning("the database cannot answer: %s", reason, extra={"correlation_id": str(g.correlation_id)})
     return refused(Unavailable("the database cannot answer now: try again", retry_after=1))
 
 
 def unexpected(error: Exception) -> Response:
     """The problem of a fault of ours: the log has the rest, under the same correlation id."""
-    logger.error("a request failed", exc_info=error)
+    logger.error("a request failed", exc_info=error, extra={"correlation_id": str(g.correlation_id)})
     return problem(500, "internal", "the request could not be carried out; the logs say why, under its request id")
 
 

@@ -68,15 +68,16 @@ def caught_up(position: int, names: Sequence[str], seconds: float) -> bool:
 
 def position_argument(name: str) -> int | None:
     """A query parameter that is a position. Raises Invalid."""
-    return _number(name, 0, LARGEST_POSITION)
+    return number_argument(name, 0, LARGEST_POSITION)
 
 
 def limit() -> int:
     """``?limit=``. Raises Invalid."""
-    return _number("limit", 1, LARGEST_LIMIT) or DEFAULT_LIMIT
+    return number_argument("limit", 1, LARGEST_LIMIT) or DEFAULT_LIMIT
 
 
-def _number(name: str, lowest: int, highest: int) -> int | None:
+def number_argument(name: str, lowest: int, highest: int) -> int | None:
+    """A query parameter that is a whole number from ``lowest`` to ``highest``; None without it. Raises Invalid."""
     text = request.args.get(name)
     if text is None:
         return None

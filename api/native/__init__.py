@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from flask import Flask
 
-from tocsin.api.native import apps, credentials, deliveries, devices, followups, notifications, providers, sends
+from tocsin.api.native import (
+    apps,
+    credentials,
+    deliveries,
+    devices,
+    events,
+    followups,
+    imports,
+    notifications,
+    providers,
+    sends,
+    tags,
+    users,
+)
 from tocsin.api.native.document import components, describe
 
 BLUEPRINTS = (
@@ -12,10 +25,14 @@ BLUEPRINTS = (
     credentials.blueprint,
     providers.blueprint,
     devices.blueprint,
+    imports.blueprint,
+    tags.blueprint,
+    users.blueprint,
     notifications.blueprint,
     followups.blueprint,
     sends.blueprint,
     deliveries.blueprint,
+    events.blueprint,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import marshmallow as ma
@@ -118,9 +118,15 @@ def lists(kind: type, description: str = "A page.", parameters: Any = (), *, of_
     return _answers(page, description, [*PAGING, *waits, *parameters])
 
 
-def streams(description: str, parameters: Any = ()) -> Decorator:
-    """Documents an operation that answers lines of JSON."""
-    return _answers({"type": "string"}, description, list(parameters), "application/x-ndjson")
+def imports(types: Sequence[str]) -> Decorator:
+    """Documents an operation that takes lines of JSON and answers with lines."""
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        body = {"content": {one: {"schema": {"type": "string"}} for one in types}, "required": True}
+        documented = Resources.doc(requestBody=body)(view)
+        return _answers({"type": "string"}, "A line for each line.", [_KEY, _PREFER], types[0])(documented)
+
+    return decorate
 
 
 def also_as_form(schema: Mapping[str, Any]) -> Decorator:

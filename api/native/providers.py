@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Request, Response, request
 
 from tocsin.api.bodies import JsonBodies, Resources, decoded
-from tocsin.api.native.access import AUDITOR, OPERATOR, caller, needs
+from tocsin.api.native.access import ADMIN, AUDITOR, OPERATOR, Caller, caller, needs
 from tocsin.api.native.credentials_json import (
     ProviderAnswer,
     ProviderForm,
@@ -26,7 +27,8 @@ from tocsin.api.writes import Answer, write
 from tocsin.commands.apps import change_app, configure_provider
 from tocsin.domain import app as app_rules
 from tocsin.domain.app import RemoveProvider
-from tocsin.domain.errors import NotFound
+from tocsin.domain.credentials import fcm_service_account
+from tocsin.domain.errors import Forbidden, NotFound
 from tocsin.domain.events.app import ProviderConfigured, ProviderRemoved
 from tocsin.projections import apps
 from tocsin.projections.pages import Page
@@ -36,6 +38,11 @@ DEFAULT_PROFILE = "default"
 PROFILE = query(
     "profile", "Tells several configurations of one provider apart.", {"type": "string", "default": "default"}
 )
+
+ADDRESSES = {"base_url", "token_url", "allowed_hosts", "ca_path"}
+TOKEN_HOSTS = ("login.live.com", "login.microsoftonline.com")
+TOKEN_URIS = ("https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token")
+"""Where Microsoft and Google give out the tokens that go with their own keys."""
 
 FORM = {
     "type": "object",
@@ -88,6 +95,7 @@ def configure(form: dict[str, Any], app_id: UUID, provider: str) -> Response:
     The secret comes as text, as base64, or as a file in a form (multipart/form-data, with `configuration` as JSON).
     """
     who, profile, secret = caller(), _profile(), secret_of(form)
+    _check_addresses(who, provider, form["configuration"], secret)
     return write(
         who.actor,
         who.credential_id,
@@ -169,3 +177,16 @@ def _profile() -> str:
 
 def _unknown(provider: str, profile: str) -> NotFound:
     return NotFound("this app has no such provider configuration", provider=provider, profile=profile)
+
+
+def _check_addresses(who: Caller, provider: str, configuration: dict[str, Any], secret: bytes) -> None:
+    """Where the workers connect to, and whom they trust, is not for an app to say: they stand inside a network."""
+    if who.of_instance:
+        return
+    named = {name: configuration[name] for name in ADDRESSES & configuration.keys()}
+    if urlsplit(str(named.get("token_url"))).hostname in TOKEN_HOSTS:
+        del named["token_url"]
+    if provider == "fcm" and fcm_service_account(secret)["token_uri"] not in TOKEN_URIS:
+        named["token_uri"] = None
+    if named:
+        raise Forbidden(f"only a credential of the instance itself may set {', '.join(sorted(named))}", role=ADMIN)
