@@ -28,24 +28,28 @@ _SECRETS = ("int4", "uuid", "uuid", "text", "bytea")
 _BESIDES = (_COUNTS, _STREAMS, _CLAIMS, _KEYS, _SEALED, _COMMANDS, _SECRETS)
 
 
-def _call(function: str, groups: Sequence[Sequence[str]]) -> str:
-    return f"select * from record.{function}({', '.join(f'%b::{kind}[]' for group in groups for kind in group)})"
+def _arrays(*groups: Sequence[str]) -> str:
+    return ", ".join(f"%b::{kind}[]" for group in groups for kind in group)
 
 
-APPEND = _call("append", (_EVENTS, *_BESIDES))
-RESERVE = _call("reserve", _BESIDES)
+APPEND = f"select * from record.append({_arrays(_EVENTS)}, %s, {_arrays(*_BESIDES)})"
+RESERVE = f"select * from record.reserve(%s, {_arrays(*_BESIDES)})"
 
 
-def append_parameters(units: Sequence[Unit]) -> list[Packed]:
+def append_parameters(units: Sequence[Unit]) -> list[Any]:
     """For ``APPEND``."""
-    return _columns(_EVENTS, _event_rows(units)) + reserve_parameters(units)
+    return [*_columns(_EVENTS, _event_rows(units)), *reserve_parameters(units, careful=True)]
 
 
-def reserve_parameters(units: Sequence[Unit]) -> list[Packed]:
-    """For ``RESERVE``: everything of the units but their events."""
+def reserve_parameters(units: Sequence[Unit], *, careful: bool) -> list[Any]:
+    """For ``RESERVE``: everything of the units but their events.
+
+    ``careful``: streams and keys that should be new are looked up; otherwise the tables' unique keys have to tell.
+    """
     return [
+        careful,
         *_columns(_COUNTS, [(len(unit.events),) for unit in units]),
-        *_columns(_STREAMS, _stream_rows(units)),
+        *_columns(_STREAMS, _stream_rows(units, careful)),
         *_columns(_CLAIMS, _claim_rows(units)),
         *_columns(_KEYS, _key_rows(units)),
         *_columns(_SEALED, _sealed_rows(units)),
@@ -76,8 +80,13 @@ def _event_rows(units: Sequence[Unit]) -> list[tuple[Any, ...]]:
     ]
 
 
-def _stream_rows(units: Sequence[Unit]) -> list[tuple[Any, ...]]:
-    return [(number, stream, first) for number, unit in enumerate(units) for stream, first in unit.streams.items()]
+def _stream_rows(units: Sequence[Unit], careful: bool) -> list[tuple[Any, ...]]:
+    return [
+        (number, stream, first)
+        for number, unit in enumerate(units)
+        for stream, first in unit.streams.items()
+        if careful or first > 1
+    ]
 
 
 def _claim_rows(units: Sequence[Unit]) -> list[tuple[Any, ...]]:

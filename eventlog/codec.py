@@ -14,12 +14,11 @@ from typing import Any, Generic, TypeVar, get_args
 from uuid import UUID
 
 import msgspec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tocsin.domain.catalog import CATALOG, NAMES, UPCASTS
 from tocsin.domain.entry import Actor, Entry, Fact
 from tocsin.domain.personal import Personal, erased
-from tocsin.eventlog.keyring import KeyRing, SubjectKey, WritingKeys
+from tocsin.eventlog.keyring import KeyRing, ReadingKey, SubjectKey, WritingKeys
 from tocsin.eventlog.keys import decrypt, encrypt
 from tocsin.eventlog.stored import StoredEvent
 
@@ -49,7 +48,7 @@ class _Reading(threading.local):
     """What the decoding hook needs to know of the event being decoded, one for each thread."""
 
     associated: bytes = b""
-    ciphers: Mapping[str, AESGCM | None] = {}
+    keys: Mapping[str, ReadingKey] = {}
 
     def __init__(self) -> None:
         self.decoders: dict[str, msgspec.json.Decoder[Any]] = {}
@@ -79,7 +78,7 @@ class Codec:
         a key is neither there nor destroyed.
         """
         kids = {kid.decode() for event in events for kid in _KID.findall(event.state)}
-        self._reading.ciphers = self._keyring.for_reading(kids)
+        self._reading.keys = self._keyring.for_reading(kids)
         return [self._decode(event) for event in events]
 
     def _decode(self, event: StoredEvent) -> Entry:
@@ -123,16 +122,17 @@ class Codec:
         if kind is not Personal:
             raise TypeError(f"no codec for {kind.__name__}")
         sealed = msgspec.convert(raw, _Sealed)
-        subject = UUID(sealed.kid.partition(".")[0])
-        if sealed.kid not in self._reading.ciphers:
+        key = self._reading.keys.get(sealed.kid)
+        if key is None:
             raise LookupError(
                 f"the record names a data key that is not in this database ({sealed.kid}): "
                 "restore record.subject_keys from the same backup as record.events"
             )
-        cipher = self._reading.ciphers[sealed.kid]
-        if cipher is None:
-            return erased(subject)
-        return Personal(subject, msgspec.json.decode(decrypt(cipher, sealed.ciphertext, self._reading.associated)))
+        if key.cipher is None:
+            return erased(key.subject)
+        return Personal(
+            key.subject, msgspec.json.decode(decrypt(key.cipher, sealed.ciphertext, self._reading.associated))
+        )
 
 
 class _Writer:
@@ -173,15 +173,14 @@ def _subjects(entries: Sequence[Entry]) -> set[UUID]:
     return found
 
 
-def _collect(value: Any, found: set[UUID]) -> None:
-    if isinstance(value, Personal):
-        found.add(value.subject)
-    elif isinstance(value, tuple):
-        for item in value:
-            _collect(item, found)
-    elif isinstance(value, msgspec.Struct):
-        for field in _personal_fields(type(value)):
-            _collect(getattr(value, field), found)
+def _collect(struct: msgspec.Struct, found: set[UUID]) -> None:
+    for field in _personal_fields(type(struct)):
+        held = getattr(struct, field)
+        for value in held if isinstance(held, tuple) else (held,):
+            if isinstance(value, Personal):
+                found.add(value.subject)
+            elif isinstance(value, msgspec.Struct):
+                _collect(value, found)
 
 
 @cache

@@ -49,9 +49,6 @@ def configure(connection: Connection[Any], *, write_timeout: float | None = None
     if write_timeout is not None:
         milliseconds = int(write_timeout * 1000)
         connection.execute(f"set lock_timeout to {milliseconds}".encode())
-        # The append's checks are planned once a session, perhaps while the record is tiny, and a sequential scan chosen
-        # then would be kept while it grows.
-        connection.execute("set enable_seqscan to off")
         connection.execute(f"set tocsin.holding_time to '{milliseconds}ms'".encode())
 
 

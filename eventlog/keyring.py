@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
@@ -26,8 +27,7 @@ CACHE_KEYS = 50_000
 """How many are remembered at most: one that is ready for use takes 2.4 kB."""
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectKey:
+class SubjectKey(msgspec.Struct, frozen=True):
     """A person's key of one generation. ``kid`` stands beside every ciphertext it made."""
 
     subject: UUID
@@ -36,8 +36,14 @@ class SubjectKey:
     kid: str
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
+class ReadingKey(msgspec.Struct, frozen=True):
+    """Whose key it is, and what opens with it; None: it was destroyed."""
+
+    subject: UUID
+    cipher: AESGCM | None
+
+
+class NewKey(msgspec.Struct, frozen=True):
     """A key made for an append, which must commit with it."""
 
     subject: UUID
@@ -84,7 +90,7 @@ class KeyRing:
     def __init__(self, pool: ConnectionPool[Connection[Any]], master: MasterKeys) -> None:
         self._pool = pool
         self._master = master
-        self._readable: dict[str, AESGCM | None] = {}
+        self._readable: dict[str, ReadingKey] = {}
         self._writable: _Writable | None = None
         self._cached_since = time.monotonic()
         self._digest_keys: dict[str, bytes] = {}
@@ -122,8 +128,8 @@ class KeyRing:
         keys = ChainMap({key.subject: key for key, _ in made}, writable.keys)
         return WritingKeys(keys, [new for _, new in made], writable.erasures)
 
-    def for_reading(self, kids: Iterable[str]) -> Mapping[str, AESGCM | None]:
-        """The cipher of each key named, None where it was destroyed; one that never was is not in the answer."""
+    def for_reading(self, kids: Iterable[str]) -> Mapping[str, ReadingKey]:
+        """Each of the keys named, destroyed ones too; one that never was is not in the answer."""
         self._forget_old()
         # One dictionary from start to end: another thread may begin a new one meanwhile.
         readable = self._readable
@@ -180,11 +186,12 @@ class KeyRing:
     def _stored(self, subjects: Collection[UUID]) -> tuple[int, list[_Stored]]:
         """The record's count of erasures and, as of the same moment, the keys of these subjects."""
         with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            # Never prepared: a plan made while there were few keys would be kept while they grow.
             rows = cursor.execute(
                 "select h.erasures, k.subject, k.generation, k.wrapped from record.head h "
                 "left join record.subject_keys k on k.subject = any(%b::uuid[])",
                 (uuids(subjects),),
-                prepare=True,
+                prepare=False,
             ).fetchall()
         return rows[0][0], [row[1:] for row in rows if row[1] is not None]
 
@@ -199,11 +206,12 @@ class KeyRing:
         wrapped = self._master.wrap(key, kid.encode())
         return SubjectKey(subject, generation, AESGCM(key), kid), NewKey(subject, generation, wrapped)
 
-    def _load(self, kids: Collection[str], readable: dict[str, AESGCM | None]) -> None:
+    def _load(self, kids: Collection[str], readable: dict[str, ReadingKey]) -> None:
         _, stored = self._stored({UUID(kid.partition(".")[0]) for kid in kids})
         for subject, generation, wrapped in stored:
             kid = kid_of(subject, generation)
-            readable[kid] = None if wrapped is None else AESGCM(self._master.unwrap(wrapped, kid.encode()))
+            cipher = None if wrapped is None else AESGCM(self._master.unwrap(wrapped, kid.encode()))
+            readable[kid] = ReadingKey(subject, cipher)
 
     def _instance_key(self, purpose: str) -> bytes:
         associated = instance_binding(purpose)

@@ -22,15 +22,12 @@ from psycopg_pool import ConnectionPool
 
 from tocsin.eventlog import database
 from tocsin.eventlog.arrays import APPEND, RESERVE, append_parameters, reserve_parameters
+from tocsin.eventlog.copying import COPY, copy_data, rows_to_be
+from tocsin.eventlog.neighbours import refused_for_a_neighbour
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.unit import Appended, ClaimRefused, KeyConflict, Refused, Repeated, Unit, VersionConflict
 
 _COLUMNS = "stream_id, stream_version, type, body, position, schema_version, app_id, root_id, recorded_at"
-_TYPES = ("int8", "uuid", "int4", "uuid", "uuid", "text", "int2", "timestamptz", "bytea")
-_COPY = (
-    "copy record.events (position, stream_id, stream_version, app_id, root_id, type, schema_version, recorded_at, "
-    "body) from stdin (format binary)"
-)
 
 Outcome = Appended | Refused
 
@@ -87,12 +84,11 @@ class Recorder(ApplicationRecorder):
 
         Raises psycopg.Error where the session or the transaction fails.
         """
-        twice = _brought_twice(units)
-        if twice:
-            return self._append_others(connection, units, twice)
+        refused = refused_for_a_neighbour(units)
+        if refused:
+            return self._append_others(connection, units, refused)
         if sum(len(unit.events) for unit in units) >= self.copy_from:
-            with connection.transaction():
-                return self._copy(connection, units)
+            return self._append_by_copy(connection, units)
         row = connection.execute(APPEND, append_parameters(units), prepare=True).fetchone()
         assert row is not None
         return _outcomes(units, *row)
@@ -103,36 +99,37 @@ class Recorder(ApplicationRecorder):
         others = iter(self.append_with(connection, [unit for n, unit in enumerate(units) if n not in refused]))
         return [refused.get(number) or next(others) for number in range(len(units))]
 
-    def _copy(self, connection: Connection[Any], units: Sequence[Unit]) -> list[Outcome]:
-        row = connection.execute(RESERVE, reserve_parameters(units), prepare=True).fetchone()
+    def _append_by_copy(self, connection: Connection[Any], units: Sequence[Unit]) -> list[Outcome]:
+        """Streams and keys that are said to be new are nearly always new: only where the tables say otherwise when the
+        rows arrive is each of them looked up before.
+        """
+        rows = [rows_to_be(unit.events) for unit in units]
+        try:
+            with connection.transaction():
+                return self._copy(connection, units, rows, careful=False)
+        except psycopg.errors.UniqueViolation:
+            with connection.transaction():
+                return self._copy(connection, units, rows, careful=True)
+
+    def _copy(
+        self, connection: Connection[Any], units: Sequence[Unit], rows: Sequence[list[bytes]], *, careful: bool
+    ) -> list[Outcome]:
+        row = connection.execute(RESERVE, reserve_parameters(units, careful=careful), prepare=True).fetchone()
         assert row is not None
         last, at, _ = row
         outcomes = _outcomes(units, *row)
-        admitted = (unit for unit, outcome in zip(units, outcomes, strict=True) if isinstance(outcome, Appended))
+        admitted = [own for own, outcome in zip(rows, outcomes, strict=True) if isinstance(outcome, Appended)]
         try:
-            self._copy_events(connection, admitted, last, at)
+            self._send(connection, copy_data(list(chain.from_iterable(admitted)), last, at))
         except psycopg.OperationalError as error:
             raise CutOff(_CUT_OFF) if connection.broken else error from error
         return outcomes
 
-    def _copy_events(self, connection: Connection[Any], units: Iterable[Unit], last: int, at: datetime) -> None:
-        events = chain.from_iterable(unit.events for unit in units)
-        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.set_types(_TYPES)
-            for position, event in enumerate(events, start=last + 1):
-                copy.write_row(
-                    (
-                        position,
-                        event.originator_id,
-                        event.originator_version,
-                        event.app_id,
-                        event.root_id,
-                        event.topic,
-                        event.schema_version,
-                        at,
-                        event.state,
-                    )
-                )
+    @staticmethod
+    def _send(connection: Connection[Any], data: Iterable[bytes]) -> None:
+        with connection.cursor() as cursor, cursor.copy(COPY) as copy:
+            for part in data:
+                copy.write(part)
 
     def insert_events(self, stored_events: Sequence[LibraryEvent], **kwargs: Any) -> Sequence[int]:
         """The package's own way in: append ``stored_events`` as one unit and return their positions.
@@ -221,20 +218,6 @@ def _failure(error: psycopg.Error) -> OperationalError:
 
 # Data exceptions, integrity violations, program limits (the manual, appendix A).
 _FAULTS_OF_CONTENT = ("22", "23", "54")
-
-
-def _brought_twice(units: Sequence[Unit]) -> dict[int, Refused]:
-    """The units that append to a stream to which one before them does: only one can be next in a stream."""
-    if len(units) == 1:
-        return {}
-    seen: set[UUID] = set()
-    refused: dict[int, Refused] = {}
-    for number, unit in enumerate(units):
-        if seen.isdisjoint(unit.streams):
-            seen.update(unit.streams)
-        else:
-            refused[number] = VersionConflict(next(stream for stream in unit.streams if stream in seen))
-    return refused
 
 
 def _outcomes(units: Sequence[Unit], last: int, at: datetime, refusals: list[dict[str, Any]]) -> list[Outcome]:

@@ -5,12 +5,15 @@
 -- These functions look few rows up by key in tables that may have been empty when the plan was made and hold a million
 -- rows a minute later; a plan that reads a whole table is never right for them.
 
--- Takes the lock and says which units cannot be appended, and why: a JSON array of {unit, refusal, ...}.
+-- Takes the lock and says which units cannot be appended, and why: a JSON array of {unit, refusal, ...}. Two units that
+-- bring events of one stream, or different keys of one person, do not come here together. Unless careful, keys that
+-- should be new are not looked up, nor does the caller name streams that should be: if one is not, its row is refused.
 create function record.admit(
+    careful boolean,
     stream_units int[], streams uuid[], first_versions int[],
     claim_units int[], claim_apps uuid[], claim_kinds text[], claim_digests bytea[], claim_streams uuid[],
     claim_movers uuid[],
-    key_units int[], key_subjects uuid[], key_generations int[], key_wrapped bytea[],
+    key_units int[], key_subjects uuid[], key_generations int[],
     sealed_units int[], sealed_erasures bigint[],
     command_units int[], command_scopes uuid[], command_keys bytea[],
     out last_position bigint, out at timestamptz, out refusals jsonb
@@ -61,16 +64,11 @@ begin
            or (c.stream_id is null and u.mover is not null);
     end if;
 
-    -- Several units may bring the same new key, as one may be refused and the others need it.
-    if cardinality(key_units) > 0 then
+    if careful and cardinality(key_units) > 0 then
         select refusals || coalesce(jsonb_agg(jsonb_build_object('unit', u.unit, 'refusal', 'key')), '[]')
         into refusals
-        from (select *, first_value(wrapped) over same as first, first_value(generation) over same as first_generation
-              from unnest(key_units, key_subjects, key_generations, key_wrapped)
-                   as k (unit, subject, generation, wrapped)
-              window same as (partition by subject order by unit)) u
-        where u.wrapped <> u.first or u.generation <> u.first_generation
-           or exists (select from record.subject_keys k
+        from unnest(key_units, key_subjects, key_generations) as u (unit, subject, generation)
+        where exists (select from record.subject_keys k
                       where k.subject = u.subject and k.generation >= u.generation);
     end if;
 
@@ -116,10 +114,12 @@ begin
     end if;
 
     if cardinality(key_units) > 0 then
+        -- Several units may bring the same new key: one of them may be refused while the others need it.
         insert into record.subject_keys (subject, generation, wrapped)
-        select distinct on (subject) subject, generation, wrapped
+        select subject, generation, min(wrapped)
         from unnest(key_units, key_subjects, key_generations, key_wrapped) as u (unit, subject, generation, wrapped)
-        where unit <> all (refused);
+        where unit <> all (refused)
+        group by subject, generation;
     end if;
 
     if cardinality(command_units) > 0 then
@@ -143,6 +143,7 @@ $$;
 -- Everything of a large append but its events: the caller copies those of the admitted units, one at each of the
 -- positions after last_position, in the same transaction. event_counts: how many events each unit has.
 create function record.reserve(
+    careful boolean,
     event_counts int[],
     stream_units int[], streams uuid[], first_versions int[],
     claim_units int[], claim_apps uuid[], claim_kinds text[], claim_digests bytea[], claim_streams uuid[],
@@ -160,9 +161,10 @@ declare
 begin
     select a.last_position, a.at, a.refusals into last_position, at, refusals
     from record.admit(
+        careful,
         stream_units, streams, first_versions,
         claim_units, claim_apps, claim_kinds, claim_digests, claim_streams, claim_movers,
-        key_units, key_subjects, key_generations, key_wrapped,
+        key_units, key_subjects, key_generations,
         sealed_units, sealed_erasures,
         command_units, command_scopes, command_keys) a;
 
@@ -192,6 +194,7 @@ $$;
 create function record.append(
     event_units int[], event_streams uuid[], versions int[], apps uuid[], roots uuid[], types text[],
     schemas smallint[], bodies bytea[],
+    careful boolean,
     event_counts int[],
     stream_units int[], streams uuid[], first_versions int[],
     claim_units int[], claim_apps uuid[], claim_kinds text[], claim_digests bytea[], claim_streams uuid[],
@@ -208,7 +211,7 @@ declare
 begin
     select r.last_position, r.at, r.refusals into last_position, at, refusals
     from record.reserve(
-        event_counts,
+        careful, event_counts,
         stream_units, streams, first_versions,
         claim_units, claim_apps, claim_kinds, claim_digests, claim_streams, claim_movers,
         key_units, key_subjects, key_generations, key_wrapped,

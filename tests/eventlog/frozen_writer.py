@@ -16,12 +16,11 @@ import psycopg
 from eventsourcing.persistence import OperationalError
 from record_builders import subscription, unit_of
 
-from tocsin.eventlog import database
+from tocsin.eventlog import database, recorder
+from tocsin.eventlog.copying import copy_data
 from tocsin.eventlog.record import Record
-from tocsin.eventlog.stored import StoredEvent
-from tocsin.eventlog.unit import Unit
 
-WRITE_TIMEOUT = 1.0
+WRITE_TIMEOUT = 0.6
 
 
 def freeze() -> None:
@@ -29,23 +28,18 @@ def freeze() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-class Freezing(list[StoredEvent]):
-    """Events of which somebody who goes through them gets no further than ``stop``."""
+def frozen_in_copy(record: Record, parts: int) -> None:
+    """Send so many parts of an append's COPY and stop."""
 
-    stop = -1
-
-    def __iter__(self) -> Iterator[StoredEvent]:
-        for number in range(len(self)):
-            if number == self.stop:
+    def freezing(*arguments: Any) -> Iterator[bytes]:
+        for number, part in enumerate(copy_data(*arguments)):
+            if number == parts:
                 freeze()
-            yield self[number]
+            yield part
 
-
-def frozen_in_copy(record: Record, stop: int) -> None:
-    events = Freezing(unit_of(20_000).events)
-    unit = Unit(events)
-    events.stop = stop
-    record.recorder.append([unit])
+    recorder.copy_data = freezing
+    record.recorder.append([unit_of(20_000)])
+    recorder.copy_data = copy_data
 
 
 def frozen_in_a_transaction(record: Record, url: str) -> None:
@@ -57,7 +51,7 @@ def frozen_in_a_transaction(record: Record, url: str) -> None:
 def main(database_url: str, master_key_file: str, where: str) -> None:
     record = Record.open(database_url, Path(master_key_file), write_timeout=WRITE_TIMEOUT)
     attempts: dict[str, Any] = {
-        "copy": lambda: frozen_in_copy(record, 10_000),
+        "copy": lambda: frozen_in_copy(record, 20),
         "reserved": lambda: frozen_in_copy(record, 0),
         "transaction": lambda: frozen_in_a_transaction(record, database_url),
     }
