@@ -18,6 +18,7 @@ from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.stream.port import EVENTS, Batch, Cursor, StaleEpoch, Stream
 from tocsin.projections import cursors
 from tocsin.projections.cursors import Move, Superseded
+from tocsin.projections.garbage import collector_paused
 from tocsin.projections.projection import Projection, Target
 from tocsin.projections.registry import chosen
 
@@ -154,7 +155,9 @@ class Runner:
                 connection.execute("set synchronous_commit to off")
                 try:
                     while self._running and not self._stop.is_set():
-                        self._handle(connection, consumer.poll(POLL_SECONDS))
+                        batches = consumer.poll(POLL_SECONDS)
+                        with collector_paused():
+                            self._handle(connection, batches)
                         self._resume()
                 finally:
                     if not connection.closed:

@@ -6,7 +6,6 @@ for as long as the rebuild lives.
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import msgspec
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.recorder import select
 from tocsin.eventlog.stored import StoredEvent
+from tocsin.projections.garbage import collector_paused
 from tocsin.projections.projection import Projection, Target
 from tocsin.projections.registry import PROJECTIONS
 
@@ -63,7 +63,7 @@ def fold_share(record: Record, share: Share, start: int, progress: Callable[[int
         try:
             while position < share.stop:
                 events = _read(record, projection, share, position)
-                with connection.transaction(), _collector_paused():
+                with connection.transaction(), collector_paused():
                     fold_events(record, projection, Target(connection, share.schema, record.keyring.digest), events)
                 position = events[-1].position if len(events) == AT_ONCE else share.stop
                 count += len(events)
@@ -72,18 +72,6 @@ def fold_share(record: Record, share: Share, start: int, progress: Callable[[int
             if not connection.closed:
                 connection.execute("reset synchronous_commit")
     return count
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Without the search for cycles, which took a third of the time: a step makes many objects and no cycles."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _read(record: Record, projection: Projection, share: Share, after: int) -> list[StoredEvent]:
