@@ -31,7 +31,7 @@ def _of_device(engine: Engine, entries: Sequence[Entry]) -> list[Claim]:
     assert state is not None
     claims = []
     if state.token is not None and not state.token.erased and state.retired is not Retirement.TOKEN_MOVED:
-        digest = token_digest(engine.digest, state.provider or state.platform, state.token.value)
+        digest = token_digest(engine.digest, state.provider or state.platform, state.token.value, state.token_scope)
         claims.append(Claim(app_id, TOKEN, digest, loaded.stream_id))
     if state.external_id is not None:
         claims.append(Claim(app_id, EXTERNAL_ID, engine.digest(EXTERNAL_ID, state.external_id), loaded.stream_id))

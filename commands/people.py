@@ -32,6 +32,6 @@ def alias(digest: Digest, app_id: UUID, name: str) -> Personal:
     return Personal(user_stream_id(app_id, digest(ALIAS, name)), name)
 
 
-def token_digest(digest: Digest, provider: str, token: str) -> bytes:
-    """Finds the device a token belongs to. The same string at two providers is two tokens."""
-    return digest(TOKEN, f"{provider}:{token}")
+def token_digest(digest: Digest, provider: str, token: str, scope: str | None = None) -> bytes:
+    """Finds the device a token belongs to. The same string at two providers, or in two scopes, is two tokens."""
+    return digest(TOKEN, f"{provider}:{token}" if scope is None else f"{provider}\0{scope}\0{token}")

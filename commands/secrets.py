@@ -16,7 +16,7 @@ import argon2
 from tocsin.commands.engine import Engine
 from tocsin.eventlog.unit import Secret
 
-HASHED = ("bearer", "client", "app-secret", "api-token", "session")
+HASHED = ("bearer", "client", "app-secret", "api-token", "device-secret", "session")
 """Kinds whose secret is random and long: a plain SHA-256 is kept, which nobody can turn round."""
 
 KEPT = ("hmac", "webhook")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,13 +15,13 @@ from tocsin.commands.engine import Decision, Done, Engine, Loaded
 from tocsin.commands.notifications import load_notification
 from tocsin.domain import send
 from tocsin.domain.app import App
-from tocsin.domain.audience import Audience
+from tocsin.domain.audience import Audience, Segment
 from tocsin.domain.errors import Conflict, Invalid, NotFound
 from tocsin.domain.message import Message
 from tocsin.domain.notification import Notification
 from tocsin.domain.payloads import check_payload
 from tocsin.domain.platforms import provider_for
-from tocsin.domain.send import ApproveSend, CancelSend, RejectSend, RequestSend, Send, Status
+from tocsin.domain.send import ApproveSend, CancelSend, RejectSend, RequestSend, Send, Status, WithdrawSend
 
 Matches = Callable[[Audience], bool]
 """Whether any device matches an audience now: a question to the read models, which the caller brings."""
@@ -63,10 +63,11 @@ def request_send(
     def decide() -> Decision[SendResult]:
         app = load_enabled(engine, app_id)
         complete = _with_subject(engine, app_id, request)
+        complete = replace(complete, audience=_with_segments(app, complete.audience))
         _check_devices(engine, app_id, complete.audience.devices)
         loaded = engine.load(chosen, send)
         facts, state = loaded.decide(complete)
-        for provider in _providers(app, complete.audience.platforms):
+        for provider in _providers(app, complete.audience):
             check_payload(provider, complete.message)
         assert state is not None
         if matches is not None and state.status is Status.STARTED and not matches(complete.audience):
@@ -95,6 +96,18 @@ def cancel_send(
 ) -> Done[SendResult]:
     """Stop a send: devices that nobody has claimed are not sent to. Raises NotFound, Conflict once it has ended."""
     return _change(engine, context, app_id, send_id, CancelSend(reason=reason))
+
+
+def withdraw_send(
+    engine: Engine, context: Context, app_id: UUID, send_id: UUID, reason: str | None = None
+) -> Done[SendResult]:
+    """Take a send out of every inbox and list, and stop it where it has not ended. Raises NotFound."""
+    return _change(engine, context, app_id, send_id, WithdrawSend(reason=reason))
+
+
+def with_segments(engine: Engine, app_id: UUID, audience: Audience) -> Audience:
+    """``audience`` with its segments as the app keeps them now: what a request of it would reach. Raises NotFound."""
+    return _with_segments(load_enabled(engine, app_id), audience)
 
 
 def load_send(engine: Engine, app_id: UUID, send_id: UUID) -> Loaded[Send]:
@@ -162,9 +175,16 @@ def _check_devices(engine: Engine, app_id: UUID, devices: Sequence[UUID]) -> Non
         )
 
 
-def _providers(app: App, platforms: Collection[str]) -> set[str]:
+def _with_segments(app: App, audience: Audience) -> Audience:
+    """What a segment is, is fixed by the request; who belongs to it is found when the send starts."""
+    segments = tuple(Segment(name=one.name, criteria=app.segments.get(one.name)) for one in audience.segments)
+    return replace(audience, segments=segments)
+
+
+def _providers(app: App, audience: Audience) -> set[str]:
     """The providers that can come into question: those configured, narrowed to the platforms asked for."""
-    configured = {provider for provider, _ in app.providers}
+    platforms = audience.platforms
+    configured = {provider for provider, profile in app.providers if profile == audience.profile}
     if not platforms:
         return configured
     return configured & {provider for platform in platforms if (provider := provider_for(platform))}

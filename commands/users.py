@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from tocsin.commands.apps import load_enabled
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine, Loaded
-from tocsin.commands.people import user, user_id
+from tocsin.commands.people import Digest, user, user_id
 from tocsin.commands.secrets import random_secret, sealed
 from tocsin.domain import user as users
 from tocsin.domain.errors import NotFound
 from tocsin.domain.personal import Personal
-from tocsin.domain.user import ChangeCredential, CloseSession, CreateUser, OpenSession, User
+from tocsin.domain.user import ChangeCredential, CloseSession, CreateUser, ExtendSession, OpenSession, User
 from tocsin.eventlog.unit import Secret
+
+SESSION = "session"
+
+SLACK = 0.25
+"""How much of its time-out a session is given on top, so that using it is an event only so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ def create_user(
     *,
     password: str | None = None,
     profile: dict[str, Any] | None = None,
+    roles: Sequence[str] = (),
 ) -> Done[UserResult]:
     """Create a user; the name is unique in its app, as the stream's id is made from it.
 
@@ -58,7 +64,8 @@ def create_user(
         load_enabled(engine, app_id)
         loaded = engine.load(stream_id, users)
         details = None if profile is None else Personal(stream_id, profile)
-        facts = list(loaded.decide(CreateUser(name=user(engine.digest, app_id, name), profile=details))[0])
+        command = CreateUser(name=user(engine.digest, app_id, name), profile=details, roles=tuple(roles))
+        facts = list(loaded.decide(command)[0])
         state = users.fold(facts, loaded.state)
         secrets: list[Secret] = []
         if password is not None:
@@ -96,10 +103,20 @@ def change_user(engine: Engine, context: Context, app_id: UUID, user_stream: UUI
 
 
 def open_session(
-    engine: Engine, context: Context, app_id: UUID, user_stream: UUID, expires_at: datetime | None = None
+    engine: Engine,
+    context: Context,
+    app_id: UUID,
+    user_stream: UUID,
+    expires_at: datetime | None = None,
+    *,
+    timeout: timedelta | None = None,
 ) -> Done[SessionResult]:
-    """Open a session for a user who has proven who they are. Raises NotFound, Conflict where they are disabled."""
-    session_id, secret_id, token = uuid4(), uuid4(), random_secret()
+    """Open a session for a user who has proven who they are, until ``expires_at``, or until it was not used for
+    ``timeout`` (neither: until it is closed). Raises NotFound, Conflict where they are disabled."""
+    if timeout is not None:
+        expires_at = engine.clock() + timeout * (1 + SLACK)
+    session_id, token = uuid4(), random_secret()
+    secret_id = session_secret_id(engine.digest, token)
 
     def decide() -> Decision[SessionResult]:
         loaded = load_user(engine, app_id, user_stream)
@@ -112,6 +129,34 @@ def open_session(
         )
 
     return engine.carry_out(context, decide)
+
+
+def session_secret_id(digest: Digest, token: str) -> UUID:
+    """Under which id the vault and the read model of users know the session that ``token`` opens: a keyed digest."""
+    return UUID(bytes=digest(SESSION, token)[:16])
+
+
+def extend_session(
+    engine: Engine, context: Context, app_id: UUID, user_stream: UUID, session_id: UUID, timeout: timedelta
+) -> Done[UserResult]:
+    """Let a session that was just used last at least ``timeout`` longer.
+
+    For every request that uses one it would be an event: ``session_lasts`` says whether it is time for one. Raises
+    NotFound where it has ended.
+    """
+    expires_at = engine.clock() + timeout * (1 + SLACK)
+
+    def decide() -> Decision[UserResult]:
+        loaded = load_user(engine, app_id, user_stream)
+        command = ExtendSession(session_id=session_id, now=engine.clock(), expires_at=expires_at)
+        return _decision(app_id, loaded, loaded.decide(command)[0])
+
+    return engine.carry_out(context, decide)
+
+
+def session_lasts(expires_at: datetime | None, now: datetime, timeout: timedelta) -> bool:
+    """Whether a session that is used now need not be extended: it lasts ``timeout`` from now anyway."""
+    return expires_at is None or expires_at - now >= timeout
 
 
 def close_session(
