@@ -229,6 +229,16 @@ class Record:
             ).fetchall()
         return dict(rows)
 
+    def newest(self, stream_ids: Collection[UUID]) -> Mapping[UUID, int]:
+        """The position of each of these streams' last event; one that does not exist is not in the answer."""
+        with self.sessions.connection() as connection:
+            rows = connection.execute(
+                "select distinct on (stream_id) stream_id, position from record.events where stream_id = any(%s)"
+                " order by stream_id, stream_version desc",
+                (list(stream_ids),),
+            ).fetchall()
+        return dict(rows)
+
     def owners(self, app_id: UUID, kind: str, digests: Collection[bytes]) -> Mapping[bytes, UUID]:
         """Who holds each of these claims; one that nobody holds is not in the answer."""
         with self.sessions.connection() as connection:

@@ -23,7 +23,7 @@ from tocsin.workers.delivery.drafts import Draft, Drafter, Terms
 from tocsin.workers.delivery.findings import Finding, Findings
 from tocsin.workers.delivery.inbox import Inbox
 from tocsin.workers.delivery.jobs import Claim, Job
-from tocsin.workers.delivery.recipients import Recipient, clear
+from tocsin.workers.delivery.recipients import Recipient
 from tocsin.workers.following import refresh_all
 from tocsin.workers.providers.gateway import Gateway
 from tocsin.workers.providers.port import Answer, Push, Verdict
@@ -51,9 +51,8 @@ class Desk:
         self._inbox = inbox
         self._terms = terms
         self._credentials = credentials
-        self._briefs = Briefs(record)
         self._findings = Findings(record)
-        self._drafter = Drafter(record, DatabaseClock(record.sessions), self._briefs, credentials, terms)
+        self._drafter = Drafter(record, DatabaseClock(record.sessions), Briefs(record), credentials, terms)
         self._jobs: dict[UUID, Job] = {}
         self._claims: dict[int, tuple[Job, Claim]] = {}
         self._last_claim = 0
@@ -99,10 +98,9 @@ class Desk:
     def _note_finding(self, job: Job, claim: Claim, index: int, answer: Answer) -> None:
         chunk, target = job.chunk, claim.targets[index]
         if target.fits:
-            context = self._briefs.of(chunk.send_id).context()
-            device_id = chunk.devices[index]
+            device_id, send_id = chunk.devices[index], chunk.send_id
             self._findings.add(
-                Finding(job.app_id, device_id, chunk.send_id, chunk.provider, target.token, answer, context)
+                Finding(job.app_id, device_id, send_id, chunk.provider, target.token, answer, claim.context)
             )
 
     def _admit(self) -> None:
@@ -140,6 +138,7 @@ class Desk:
     def _append(self, drafts: Sequence[Draft]) -> None:
         """One transaction; a chunk or device that somebody else changed meanwhile is left out and looked at again."""
         speaking = [draft for draft in drafts if draft.facts]
+        self._findings.carry_out_replacements()
         retirements = self._findings.take()
         units = [envelopes(draft.brief.context(), draft.change) for draft in speaking]
         units += [envelopes(finding.context, change) for finding, change in retirements]
@@ -193,14 +192,13 @@ class Desk:
     def _push(self, draft: Draft, index: int, recipient: Recipient) -> Push:
         chunk = draft.after
         device_id = chunk.devices[index]
-        device = recipient.device
         expires_at = draft.brief.send.request.expires_at
         assert draft.claim is not None
         return Push(
             index=self._last_claim * _STRIDE + index,
             push_id=push_id(chunk.send_id, device_id),
             token=draft.claim.targets[index].token,
-            message=draft.brief.messages.message(device_id, clear(device.user), clear(device.alias)),
+            message=draft.brief.messages.message(device_id, recipient.user, recipient.alias),
             expires_at=None if expires_at is None else expires_at.timestamp(),
             lane=chunk.lane,
         )

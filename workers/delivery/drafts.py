@@ -42,6 +42,10 @@ REFILL_BELOW = MAX_CLAIM // 2
 """Pushes under way in a chunk from which on the next claim is made, so that a few slow answers do not hold it up."""
 
 
+ENVIRONMENTS = {"production": "production", "sandbox": "development"}
+"""A device's word for its APNs environment, and the word of a provider's configuration."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """``worker``: this process, by a name no other ever has. ``chunks_at_once``: in each lane.
@@ -51,7 +55,7 @@ class Terms:
     """
 
     worker: str
-    chunks_at_once: int = 8
+    chunks_at_once: int = 6
     lease: float = 60.0
     answer_within: float = 30.0
     slack: float = 5.0
@@ -200,14 +204,14 @@ class Drafter:
     def _claimed(self, draft: Draft, lease_ends: float) -> Claim:
         started = next(fact for fact in reversed(draft.facts) if isinstance(fact, AttemptStarted))
         targets = {index: self._target(draft, recipient) for index, recipient in draft.recipients.items()}
-        return Claim(started.attempt, lease_ends, targets, set(targets))
+        return Claim(started.attempt, lease_ends, draft.brief.context(), targets, set(targets))
 
     def _target(self, draft: Draft, recipient: Recipient) -> Target:
         """A token of another APNs environment goes the way the app has for it, if it has one."""
         assert draft.way is not None
         assert recipient.token is not None
         way = draft.way
-        environment = recipient.environment
+        environment = ENVIRONMENTS.get(recipient.environment or "", "")
         if way.environment and environment and way.environment != environment:
             way = self._credentials.way_for_environment(draft.job.app_id, draft.after.provider, environment) or way
         fits = not environment or not way.environment or way.environment == environment

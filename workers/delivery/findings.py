@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from uuid import UUID
 
 from tocsin.commands.context import Context
@@ -15,8 +16,7 @@ from tocsin.domain.device import RetireDevice, decide
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.events.device import Retirement
 from tocsin.eventlog.record import Record
-from tocsin.workers.delivery.briefs import ACTOR
-from tocsin.workers.delivery.recipients import Recipient, recipients
+from tocsin.workers.delivery.recipients import Loaded, load
 from tocsin.workers.providers.port import Answer
 
 log = logging.getLogger(__name__)
@@ -40,46 +40,55 @@ class Finding:
 
 
 class Findings:
-    """Dead tokens that wait for the next append, and replacements, which are carried out at once."""
+    """Dead and replaced tokens that wait until the devices are told."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
         self._engine = Engine(record)
-        self._waiting: deque[Finding] = deque()
+        self._dead: deque[Finding] = deque()
+        self._replaced: deque[Finding] = deque()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._dead) + len(self._replaced)
 
     def add(self, finding: Finding) -> None:
         """Note what an answer says of its token, if anything."""
         if finding.answer.replacement_token is not None:
-            self._replace(finding)
+            self._replaced.append(finding)
         elif finding.answer.retire_token:
-            self._waiting.append(finding)
+            self._dead.append(finding)
+
+    def carry_out_replacements(self) -> None:
+        """Give devices the tokens that providers named in place of theirs."""
+        while self._replaced:
+            self._replace(self._replaced[0])
+            self._replaced.popleft()
 
     def take(self) -> list[tuple[Finding, Change]]:
         """The retirements to append now. A token that was renewed since is left alone."""
-        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE))]
-        found = recipients(self._record, {finding.device_id for finding in taken})
-        changes: dict[UUID, tuple[Finding, Change]] = {}
-        for finding in taken:
-            recipient = found.get(finding.device_id)
-            if recipient is not None and _is_dead(recipient, finding):
-                changes[finding.device_id] = finding, _retirement(recipient, finding)
-        return list(changes.values())
+        taken = {finding.device_id: finding for finding in islice(self._dead, AT_ONCE)}
+        found = load(self._record, taken)
+        for _ in range(min(len(self._dead), AT_ONCE)):
+            self._dead.popleft()
+        changes = [
+            (finding, _retirement(found[device_id], finding))
+            for device_id, finding in taken.items()
+            if device_id in found and _is_dead(found[device_id], finding)
+        ]
+        return [(finding, change) for finding, change in changes if change.facts]
 
     def put_back(self, findings: Sequence[Finding]) -> None:
         """Somebody else changed the device meanwhile, or nothing could be appended: look at it again."""
-        self._waiting.extend(replace(finding, tries=finding.tries + 1) for finding in findings if finding.tries < TRIES)
+        self._dead.extend(replace(finding, tries=finding.tries + 1) for finding in findings if finding.tries < TRIES)
 
     def _replace(self, finding: Finding) -> None:
-        found = recipients(self._record, [finding.device_id]).get(finding.device_id)
+        found = load(self._record, [finding.device_id]).get(finding.device_id)
         if found is None or found.token != finding.token or found.device.retired is not None:
             return
         try:
             update_device(
                 self._engine,
-                Context(actor=ACTOR, correlation_id=finding.context.correlation_id),
+                finding.context,
                 finding.app_id,
                 finding.device_id,
                 token=finding.answer.replacement_token,
@@ -90,7 +99,7 @@ class Findings:
             log.warning("device %s keeps its token: %s", finding.device_id, error.message)
 
 
-def _is_dead(recipient: Recipient, finding: Finding) -> bool:
+def _is_dead(recipient: Loaded, finding: Finding) -> bool:
     """Whether it is still the token that failed, and the provider's word is not older than the registration."""
     if recipient.token != finding.token or recipient.token_since is None:
         return False
@@ -98,7 +107,7 @@ def _is_dead(recipient: Recipient, finding: Finding) -> bool:
     return since is None or since > recipient.token_since.timestamp()
 
 
-def _retirement(recipient: Recipient, finding: Finding) -> Change:
+def _retirement(recipient: Loaded, finding: Finding) -> Change:
     retire = RetireDevice(
         reason=Retirement.UNREGISTERED,
         provider=finding.provider,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from tocsin.commands.context import Context
 from tocsin.domain.chunk import Chunk, evolve
 from tocsin.eventlog.record import Record
 from tocsin.workers.delivery.credentials import Way
@@ -33,11 +34,12 @@ class Target(NamedTuple):
 class Claim:
     """Devices of one attempt: ``open``, the indices of pushes under way, and answers that are not recorded yet.
 
-    ``lease_ends``: monotonic seconds.
+    ``lease_ends``: monotonic seconds. ``context``: of what is recorded because of it.
     """
 
     attempt: int
     lease_ends: float
+    context: Context
     targets: dict[int, Target]
     open: set[int]
     answers: list[tuple[int, Answer]] = field(default_factory=list)

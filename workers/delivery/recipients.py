@@ -1,4 +1,8 @@
-"""The last look at a device before it is claimed: straight from the record, so that no opt-out is overlooked."""
+"""The last look at devices before they are claimed: as the record has them now, so that no opt-out is overlooked.
+
+The read model knows what was so a moment ago, and answers ten times as fast as the streams. So it is asked first, and
+believed of the devices to which nothing has happened since, as the record says.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,34 @@ from tocsin.domain.events.device import DeviceRegistered, TokenChanged
 from tocsin.domain.events.send import Exclusion
 from tocsin.domain.personal import Personal
 from tocsin.eventlog.record import Record
+from tocsin.projections.devices import Device as DeviceRow
+from tocsin.projections.devices import devices_by_id
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A device as it stands. ``token_since``: when the record learned of its token."""
+    """What matters of a device for one push. ``environment``: of its APNs token, as the device said it."""
+
+    token: str | None
+    user: str | None
+    alias: str | None
+    environment: str | None
+    opted_out: bool
+    retired: bool
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why nothing may be sent to it, None where it may."""
+        if self.retired:
+            return Exclusion.RETIRED.value
+        if self.opted_out:
+            return Exclusion.OPTED_OUT.value
+        return None if self.token else Exclusion.NO_TOKEN.value
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A device as its stream has it. ``token_since``: when the record learned of its token."""
 
     app_id: UUID
     version: int
@@ -27,36 +54,46 @@ class Recipient:
     @property
     def token(self) -> str | None:
         """What the provider addresses it by."""
-        return clear(self.device.token)
-
-    @property
-    def environment(self) -> str:
-        """The APNs environment of its token, as a configuration names it; empty where the device did not say."""
-        return {"sandbox": "development"}.get(self.device.environment or "", self.device.environment or "")
-
-    @property
-    def obstacle(self) -> str | None:
-        """Why nothing may be sent to it, None where it may."""
-        if self.device.retired is not None or self.device.erased:
-            return Exclusion.RETIRED.value
-        if self.device.opted_out:
-            return Exclusion.OPTED_OUT.value
-        return None if self.token else Exclusion.NO_TOKEN.value
+        return _clear(self.device.token)
 
 
 def recipients(record: Record, device_ids: Collection[UUID]) -> Mapping[UUID, Recipient]:
     """These devices as they stand now; one that does not exist is not in the answer."""
     if not device_ids:
         return {}
-    return {device_id: _recipient(entries) for device_id, entries in record.load_many(device_ids).items()}
+    with record.sessions.connection() as connection:
+        rows = devices_by_id(connection, device_ids)
+    newest = record.newest(device_ids)
+    current = {device_id: rows[device_id] for device_id in rows if rows[device_id].position == newest.get(device_id)}
+    found = {device_id: _of_row(row) for device_id, row in current.items()}
+    changed = newest.keys() - current.keys()
+    found.update((device_id, _of_device(loaded.device)) for device_id, loaded in load(record, changed).items())
+    return found
 
 
-def clear(value: Personal | None) -> str | None:
+def load(record: Record, device_ids: Collection[UUID]) -> Mapping[UUID, Loaded]:
+    """These devices from their streams."""
+    if not device_ids:
+        return {}
+    return {device_id: _loaded(entries) for device_id, entries in record.load_many(device_ids).items()}
+
+
+def _of_row(row: DeviceRow) -> Recipient:
+    return Recipient(row.token, row.user_name, row.alias, row.environment, row.opted_out, row.retired is not None)
+
+
+def _of_device(device: Device) -> Recipient:
+    gone = device.retired is not None or device.erased
+    token, user, alias = _clear(device.token), _clear(device.user), _clear(device.alias)
+    return Recipient(token, user, alias, device.environment, device.opted_out, gone)
+
+
+def _clear(value: Personal | None) -> str | None:
     """A personal value as text; None where there is none or it was erased."""
     return None if value is None or value.erased else str(value.value)
 
 
-def _recipient(entries: list[Entry]) -> Recipient:
+def _loaded(entries: list[Entry]) -> Loaded:
     state: Device | None = None
     since = None
     for entry in entries:
@@ -64,4 +101,4 @@ def _recipient(entries: list[Entry]) -> Recipient:
         if isinstance(entry.fact, DeviceRegistered | TokenChanged):
             since = entry.recorded_at
     assert state is not None
-    return Recipient(entries[0].app_id, entries[-1].originator_version, state, since)
+    return Loaded(entries[0].app_id, entries[-1].originator_version, state, since)
