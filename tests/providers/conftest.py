@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from provider_tools import Opener, Script, configuration
 from scripted_provider import Deed, ScriptedProvider, Seen
 
 from tocsin.sandbox.handle import SandboxHandle, running_sandbox
 from tocsin.workers.providers.adapters import open_provider
 from tocsin.workers.providers.credentials import parse_credential
-from tocsin.workers.providers.exchange import Pool
 from tocsin.workers.providers.port import Provider
 from tocsin.workers.providers.transport import Transport
-
-Script = Callable[..., ScriptedProvider]
-Opener = Callable[..., Provider]
 
 
 @pytest.fixture
@@ -44,10 +40,6 @@ def scripted(tmp_path: Path) -> Iterator[Script]:
         provider.close()
 
 
-def pool_of(provider: ScriptedProvider, **options: Any) -> Pool:
-    return Pool(owner="test", ca_path=provider.ca_path, **options)
-
-
 @pytest.fixture(scope="session")
 def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxHandle]:
     with running_sandbox(Path(tmp_path_factory.mktemp("sandbox"))) as handle:
@@ -58,23 +50,6 @@ def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox
 def sandbox(shared_sandbox: SandboxHandle) -> SandboxHandle:
     shared_sandbox.reset()
     return shared_sandbox
-
-
-def configuration(sandbox: SandboxHandle, provider: str) -> tuple[dict[str, Any], bytes]:
-    """What an operator would enter to reach the sandbox."""
-    given = sandbox.providers[provider]
-    ca = {"ca_path": str(sandbox.ca_path)}
-    if provider == "apns":
-        names = ("topic", "key_id", "team_id", "base_url")
-        return {**ca, **{name: given[name] for name in names}}, given["key"].encode()
-    if provider == "fcm":
-        return {**ca, "base_url": given["base_url"]}, json.dumps(given["service_account"]).encode()
-    wns = {
-        "client_id": given["client_id"],
-        "token_url": given["token_url"],
-        "allowed_hosts": ["127.0.0.1", "localhost"],
-    }
-    return {**ca, **wns}, given["client_secret"].encode()
 
 
 @pytest.fixture
