@@ -51,6 +51,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "keepalive": KEPT_ALIVE_SECONDS,
             "limit_request_line": LONGEST_LINE,
             "logger_class": _Logs,
+            # It would lie in the home directory, the same for every server of an account, or in none at all.
+            "control_socket_disable": True,
             "proc_name": "tocsin-api",
             "worker_exit": _close,
             "child_exit": _forget,

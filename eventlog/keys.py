@@ -119,7 +119,8 @@ def _read(file: Path) -> dict[int, bytes]:
         raise KeyFileError(f"the master key file {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise _malformed(file) from None
-    if file.stat().st_mode & 0o077:
+    # A container's secrets are mounted for everybody inside it, which are its own processes.
+    if file.stat().st_mode & 0o077 and not file.is_relative_to("/run/secrets"):
         logger.warning("others than its owner may read the master key file %s: run `chmod 600 %s`", file, file)
     return _parsed(lines, file)
 

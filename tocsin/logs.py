@@ -23,6 +23,9 @@ from tocsin.redaction import masked, masked_text
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 """The id that ties together everything done for one request or one event; every line carries it while it is set."""
 
+_TALKATIVE = ("kafka",)
+"""Libraries that tell at INFO what goes as it should."""
+
 _BUILT_IN = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 _FIXED = ("ts", "level", "role", "logger", "message", "correlation_id", "exception")
 _ROLE_COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green", "bright_magenta")
@@ -40,6 +43,8 @@ def configure_logging(role: str, *, level: int = logging.INFO, stream: TextIO | 
     root.addHandler(LogHandler(role, LogWriter(stream or sys.stderr)))
     root.setLevel(level)
     logging.captureWarnings(True)
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(max(level, logging.WARNING))
     sys.excepthook = _log_the_end
     threading.excepthook = _log_the_end_of_a_thread
 
