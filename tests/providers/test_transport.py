@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from uuid import UUID
 
 import h2.errors
 import pycurl
@@ -14,8 +15,10 @@ import pytest
 from provider_tools import Script, after_warming, answers, exchange, pool_of, request, warm
 from scripted_provider import Cut, Deed, GoAway, Reply, Reset, Seen, Silence
 
+from tocsin.domain.message import Message
 from tocsin.sandbox.certificates import make_apns_client, make_authority
 from tocsin.workers.providers.exchange import Failure, HttpRequest, Pool
+from tocsin.workers.providers.port import Push
 from tocsin.workers.providers.transport import ChannelFull, Transport, TransportClosed
 
 
@@ -311,4 +314,6 @@ def test_neither_address_nor_headers_nor_keys_show_when_printed() -> None:
     pool = Pool(owner="test", client_certificate=b"certificate", client_key=b"sesame")
     shown = HttpRequest(url="https://x/device-token", headers=["authorization: sesame"], body=b"{}", pool=pool)
     assert "sesame" not in repr(shown) + repr(pool)
-    assert "device-token" not in repr(shown)
+    push = Push(index=1, push_id=UUID(int=1), token="device-token", message=Message(title="private"))
+    assert "device-token" not in repr(shown) + repr(push)
+    assert "private" not in repr(push)

@@ -44,6 +44,10 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float | None = None
     lane: str = ""
 
+    def __repr__(self) -> str:
+        """Neither the token nor the message: both are personal."""
+        return f"<Push {self.index} {self.push_id}>"
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one push.
