@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import Connection
@@ -34,8 +34,3 @@ class DatabaseClock:
         assert row is not None
         self._offset = row[0].timestamp() - (before + after) / 2
         self._asked_at = after
-
-
-def later(moment: datetime, seconds: float) -> datetime:
-    """``moment`` and so many seconds."""
-    return moment + timedelta(seconds=seconds)

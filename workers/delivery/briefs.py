@@ -26,7 +26,7 @@ ACTOR = system("delivery")
 
 
 class PersonalMessages:
-    """The messages of one send, recipient by recipient. ``named``: which names of people they go by."""
+    """The messages of one send, recipient by recipient."""
 
     def __init__(self, request: SendRequested) -> None:
         self._common = request.message
@@ -34,7 +34,6 @@ class PersonalMessages:
         for personal in request.personal:
             if not personal.erased:
                 self._note(personal.value)
-        self.named = tuple(kind for kind in ("user", "alias") if self._changes[kind])
 
     def _note(self, value: dict[str, Any]) -> None:
         for kind, changes in self._changes.items():
