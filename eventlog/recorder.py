@@ -22,7 +22,7 @@ from psycopg_pool import ConnectionPool
 
 from tocsin.eventlog import database
 from tocsin.eventlog.arrays import APPEND, RESERVE, append_parameters, reserve_parameters
-from tocsin.eventlog.copying import COPY, copy_data, rows_to_be
+from tocsin.eventlog.copying import COPY, copy_data
 from tocsin.eventlog.neighbours import refused_for_a_neighbour
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.unit import Appended, ClaimRefused, KeyConflict, Refused, Repeated, Unit, VersionConflict
@@ -103,24 +103,21 @@ class Recorder(ApplicationRecorder):
         """Streams and keys that are said to be new are nearly always new: only where the tables say otherwise when the
         rows arrive is each of them looked up before.
         """
-        rows = [rows_to_be(unit.events) for unit in units]
         try:
             with connection.transaction():
-                return self._copy(connection, units, rows, careful=False)
+                return self._copy(connection, units, careful=False)
         except psycopg.errors.UniqueViolation:
             with connection.transaction():
-                return self._copy(connection, units, rows, careful=True)
+                return self._copy(connection, units, careful=True)
 
-    def _copy(
-        self, connection: Connection[Any], units: Sequence[Unit], rows: Sequence[list[bytes]], *, careful: bool
-    ) -> list[Outcome]:
+    def _copy(self, connection: Connection[Any], units: Sequence[Unit], *, careful: bool) -> list[Outcome]:
         row = connection.execute(RESERVE, reserve_parameters(units, careful=careful), prepare=True).fetchone()
         assert row is not None
         last, at, _ = row
         outcomes = _outcomes(units, *row)
-        admitted = [own for own, outcome in zip(rows, outcomes, strict=True) if isinstance(outcome, Appended)]
+        admitted = [unit for unit, outcome in zip(units, outcomes, strict=True) if isinstance(outcome, Appended)]
         try:
-            self._send(connection, copy_data(list(chain.from_iterable(admitted)), last, at))
+            self._send(connection, copy_data(chain.from_iterable(unit.events for unit in admitted), last, at))
         except psycopg.OperationalError as error:
             raise CutOff(_CUT_OFF) if connection.broken else error from error
         return outcomes
@@ -182,10 +179,6 @@ class Recorder(ApplicationRecorder):
         return self._select(
             f"where position > %s and position <= %s {wanted} order by position limit %s", [*parameters, limit]
         )
-
-    def select_app(self, app_id: UUID, after: int, limit: int) -> list[StoredEvent]:
-        """At most ``limit`` events of one app above position ``after``, in order."""
-        return self._select("where app_id = %s and position > %s order by position limit %s", (app_id, after, limit))
 
     def max_notification_id(self) -> int | None:
         """The last position given out, or None while the record is empty."""

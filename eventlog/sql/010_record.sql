@@ -29,6 +29,5 @@ create table record.events (
     unique (stream_id, stream_version)
 );
 
--- The work topics and the operators' reads pick few events of many; a partial index costs the append nothing else.
+-- The work topics pick few events of many; a partial index costs the append of all the others nothing.
 create index events_due on record.events (position) where type = 'chunk.due';
-create index events_of_app on record.events (app_id, position) where type not like 'chunk.%' and type not like 'receipt.%';
