@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from record_writer import RecordWriter
-from transports import Transport
+from transports import StartConsumer, Transport
 
 pytest.register_assert_rewrite("stream_contract")
 
 HERE = Path(__file__).parent
-StartConsumer = Callable[[str, float], "subprocess.Popen[str]"]
 
 
 @pytest.fixture

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 import pytest
-from conftest import StartConsumer
 from counting_consumer import CountingConsumer
 from record_writer import Event, RecordWriter, due_chunk
 from stream_spec import PARTITIONS
-from transports import Transport
+from transports import StartConsumer, Transport
 
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.stream.port import EVENTS, Batch, Consumer, Cursor, StaleEpoch, Stream, work_topic

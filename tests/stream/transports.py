@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -14,6 +15,9 @@ from broker.server import Broker
 from stream_spec import StreamSpec
 
 HERE = Path(__file__).parent
+
+StartConsumer = Callable[[str, float], "subprocess.Popen[str]"]
+"""Starts a counting consumer as a process: a name, and the seconds it pauses before it commits."""
 
 
 class Transport(ABC):
