@@ -1,0 +1,141 @@
+"""Every role's exact command and environment from the compose file, as processes on real PostgreSQL and Kafka."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+from psycopg.errors import InsufficientPrivilege
+
+from deployment import compose
+from deployment.deployment import Deployment
+from tocsin.administration import sandbox_configurations
+from tocsin.sandbox.handle import SandboxHandle
+
+PATIENCE = 60.0
+PLATFORMS = {"apns": "ios", "fcm": "android", "wns": "windows"}
+
+
+class Client:
+    """The API of the deployment, as the instance's admin."""
+
+    def __init__(self, url: str, app: str, token: str) -> None:
+        self._url = f"{url}/v1/apps/{app}"
+        self._token = token
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """One call; the JSON it answers."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        answer = requests.request(method, self._url + path, headers=headers, json=body, timeout=30)
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def completed(self, send: str) -> dict[str, Any]:
+        """A send, once it has ended."""
+        _until(lambda: self.call("GET", f"/sends/{send}")["status"] == "completed", f"send {send} ends")
+        found: dict[str, Any] = self.call("GET", f"/sends/{send}")
+        return found
+
+
+def _printed(text: str) -> dict[str, str]:
+    """What a command printed as a name and a value a line."""
+    return {words[0]: words[1] for words in map(str.split, text.splitlines()) if len(words) == 2}
+
+
+def _until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s in vain: {what}"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def client(deployment: Deployment, sandbox: SandboxHandle) -> Client:
+    """An app and a token made as the documentation says; the app is configured for the sandbox."""
+    app = _printed(deployment.run("api", "app", "create", "Campus"))["app"]
+    issued = _printed(deployment.run("api", "credential", "issue", "console", "--role", "admin"))
+    client = Client(deployment.api_url, app, issued["token"])
+    for provider, configuration, secret in sandbox_configurations(sandbox.providers):
+        client.call("PUT", f"/providers/{provider}", {"configuration": configuration, "secret": secret.decode()})
+    return client
+
+
+def test_an_alert_reaches_devices_of_all_three_providers(client: Client, sandbox: SandboxHandle) -> None:
+    tokens = {"apns": "a1".ljust(64, "0"), "fcm": "a2", "wns": sandbox.providers["wns"]["channel_url"] + "a3"}
+    for provider, token in tokens.items():
+        client.call("POST", "/devices", {"platform": PLATFORMS[provider], "token": token, "tags": ["staff"]})
+    message = {"title": "Threat at the library", "body": "Keep away"}
+    send = client.call("POST", "/sends", {"message": message, "audience": {"expression": "staff"}})["send_id"]
+    assert client.completed(send)["outcomes"]["delivered"] == 3
+    deliveries = client.call("GET", f"/sends/{send}/deliveries")["items"]
+    assert {delivery["provider"]: delivery["outcome"] for delivery in deliveries} == dict.fromkeys(tokens, "delivered")
+    assert sandbox.stats()["by_provider"] == dict.fromkeys(tokens, 1)
+
+
+@pytest.mark.usefixtures("client")
+def test_what_the_roles_read_came_through_kafka(deployment: Deployment) -> None:
+    with psycopg.connect(deployment.url("admin_database_url")) as connection:
+        ((relayed, head),) = connection.execute(
+            "select c.position, h.position from record.relay_cursor c, record.head h"
+        )
+        ((bookmarks,),) = connection.execute("select max(bookmark) from record.consumer_cursors where topic = 'events'")
+    assert relayed > 0
+    assert head >= relayed
+    assert bookmarks > 0, "the planner reads from an offset of the broker's"
+
+
+@pytest.mark.parametrize("name", ["postgres", *compose.roles()])
+def test_a_health_check_exits_with_0_where_all_is_well(deployment: Deployment, name: str) -> None:
+    done = deployment.check(name)
+    assert done.returncode == 0, done.stderr
+
+
+def test_workers_that_hang_are_found_out(deployment: Deployment) -> None:
+    workers = compose.roles().keys() - {"api"}
+    for name in workers:
+        deployment.freeze(name)
+    for name in workers:
+        _until(lambda name=name: deployment.check(name).returncode != 0, f"{name} is found out")
+    for name in workers:
+        deployment.thaw(name)
+    deployment.wait_until_healthy()
+
+
+@pytest.mark.parametrize("login", ["database_url", "admin_database_url"])
+@pytest.mark.usefixtures("client")
+def test_nobody_who_can_log_in_changes_history(deployment: Deployment, login: str) -> None:
+    with psycopg.connect(deployment.url(login)) as connection, pytest.raises(InsufficientPrivilege):
+        connection.execute("delete from record.events")
+
+
+@pytest.mark.usefixtures("client")
+def test_rewound_topics_and_rebuilt_read_models_call_no_provider(
+    deployment: Deployment, sandbox: SandboxHandle
+) -> None:
+    before = sandbox.stats()["total"]
+    assert set(deployment.stop().values()) == {0}
+    consumers, head = _rewind(deployment)
+    deployment.start()
+    deployment.run("project", "rebuild", "--all")
+    _until(lambda: consumers <= _standing_at(deployment, head), "every topic is read again")
+    assert sandbox.stats()["total"] == before
+
+
+def _rewind(deployment: Deployment) -> tuple[set[Any], int]:
+    """Every consumer begins every topic at its beginning; who they are, and the record's last position."""
+    with psycopg.connect(deployment.url("admin_database_url")) as connection:
+        query = "delete from record.consumer_cursors returning group_name, topic, partition"
+        consumers = set(connection.execute(query).fetchall())
+        ((head,),) = connection.execute("select position from record.head")
+    assert {group for group, _, _ in consumers} == {"planner", "delivery"}
+    return consumers, int(head)
+
+
+def _standing_at(deployment: Deployment, position: int) -> set[Any]:
+    query = "select group_name, topic, partition from record.consumer_cursors where position >= %s"
+    with psycopg.connect(deployment.url("admin_database_url")) as connection:
+        return set(connection.execute(query, (position,)).fetchall())
