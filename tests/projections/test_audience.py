@@ -11,6 +11,7 @@ import pytest
 from history import History
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from psycopg import Connection
 
 from tocsin.domain import device as devices
@@ -107,11 +108,22 @@ audiences = st.builds(
 )
 
 
+def sensible(facts: Sequence[ProviderConfigured | ProviderRemoved]) -> list[Fact]:
+    """Without the removals of what is not there."""
+    kept: list[Fact] = []
+    there: set[str] = set()
+    for fact in facts:
+        if isinstance(fact, ProviderConfigured) or fact.provider in there:
+            kept.append(fact)
+        (there.add if isinstance(fact, ProviderConfigured) else there.discard)(fact.provider)
+    return kept
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[tuple[UUID | None, Fact]]:
     """Facts of several devices and of their app (None), interleaved at random."""
     streams: list[tuple[UUID | None, list[Fact]]] = [(one, draw(lives(one))) for one in IDS]
-    streams.append((None, draw(st.lists(providers, max_size=4))))
+    streams.append((None, sensible(draw(st.lists(providers, max_size=4)))))
     order = draw(st.permutations([number for number, (_, facts) in enumerate(streams) for _ in facts]))
     left = [iter(facts) for _, facts in streams]
     return [(streams[number][0], next(left[number])) for number in order]
@@ -160,40 +172,36 @@ def exclusion(state: Device, configured_now: set[str]) -> Exclusion | None:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(facts=histories(), audience=audiences, data=st.data())
+@given(facts=histories(), asked=st.lists(audiences, min_size=1, max_size=4), data=st.data())
 def test_an_audience_as_of_a_position_is_what_the_record_up_to_it_says(
     history: History,
     project: Project,
     connection: Connection[Any],
     facts: list[tuple[UUID | None, Fact]],
-    audience: Audience,
+    asked: list[Audience],
     data: st.DataObject,
 ) -> None:
     scene = History(history.record)
     ids = {one: uuid4() for one in IDS}
-    audience = Audience(**{**as_dict(audience), "devices": tuple(ids[one] for one in audience.devices)})
-    start = scene.append(scene.app_id, AppCreated(name="app"))
+    start = history.position = scene.append(scene.app_id, AppCreated(name="app"))
     cut = data.draw(st.integers(0, len(facts)))
-    history.position = scene.position
     for part in (facts[:cut], facts[cut:]):
         if part:
             history.position = scene.append_each(
                 (scene.app_id if stream is None else ids[stream], fact) for stream, fact in part
             )
-            project("audience")
-    as_of = data.draw(st.integers(start, history.position))
-    project("audience")
+        project("audience")
     entries = history.record.codec.decode(history.record.read(start, 1000))
     digest = history.record.keyring.digest
-    found = list(resolve(connection, scene.app_id, audience, as_of, digest))
-    assert found == expected(entries, scene.app_id, audience, as_of)
-    counted = count(connection, scene.app_id, audience, digest, as_of)
-    assert counted.by_provider == Counter(row.provider for row in found if row.exclusion is None)
-    assert counted.excluded == Counter(row.exclusion for row in found if row.exclusion is not None)
-
-
-def as_dict(audience: Audience) -> dict[str, Any]:
-    return {name: getattr(audience, name) for name in audience.__struct_fields__}
+    for audience in asked:
+        wanted = replace(audience, devices=tuple(ids[one] for one in audience.devices))
+        for offset in data.draw(st.lists(st.integers(0, len(facts)), min_size=1, max_size=6)):
+            as_of = start + offset
+            found = list(resolve(connection, scene.app_id, wanted, as_of, digest))
+            assert found == expected(entries, scene.app_id, wanted, as_of)
+            counted = count(connection, scene.app_id, wanted, digest, as_of)
+            assert counted.by_provider == Counter(row.provider for row in found if row.exclusion is None)
+            assert counted.excluded == Counter(row.exclusion for row in found if row.exclusion is not None)
 
 
 def ready_device(history: History, *facts: Fact, platform: str = "ios") -> UUID:
