@@ -27,6 +27,7 @@ from tocsin.domain.events.send import (
     SendRequested,
     SendScheduled,
     SendStarted,
+    SendWithdrawn,
     Tally,
 )
 from tocsin.domain.send import Status
@@ -152,7 +153,7 @@ def _evolved(row: _Send | None, entry: Entry) -> _Send:
             return _stopped(row, Status.EXPIRED, OutcomeKind.EXPIRED, at)
         case SendCompleted():
             return replace(row, status=row.status if row.stopped_as else Status.COMPLETED.value, ended=True)
-        case SendApproved():
+        case SendApproved() | SendWithdrawn():
             return row
     raise LookupError(f"{type(fact).__name__} is no fact of a send")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,8 @@ from tocsin.domain.events.app import (
     CredentialRevoked,
     ProviderConfigured,
     ProviderRemoved,
+    SegmentDeleted,
+    SegmentSaved,
     TagCreated,
     TagDeleted,
     TagUpdated,
@@ -31,21 +33,24 @@ from tocsin.domain.events.app import (
     WebhookDeleted,
     WebhookUpdated,
 )
+from tocsin.domain.identity import ids_of
 from tocsin.projections.apps_rows import (
     APPS,
     CREDENTIALS,
     PROVIDERS,
+    SEGMENTS,
     TAGS,
     TEMPLATES,
     WEBHOOKS,
     App,
     Credential,
     Provider,
+    Segment,
     Tag,
     Template,
     Webhook,
 )
-from tocsin.projections.pages import Page, page
+from tocsin.projections.pages import Conditions, Matching, Page, Slice, page
 from tocsin.projections.projection import Projection, Target, of_streams
 from tocsin.projections.tables import Table
 
@@ -60,7 +65,7 @@ class AppsProjection(Projection):
     wanted = of_streams("app")
 
     def fold(self, target: Target, entries: Sequence[Entry]) -> None:
-        for table in (APPS, PROVIDERS, CREDENTIALS, TAGS, WEBHOOKS, TEMPLATES):
+        for table in (APPS, PROVIDERS, CREDENTIALS, TAGS, WEBHOOKS, TEMPLATES, SEGMENTS):
             _fold(target, table, [entry for entry in entries if _RULES[type(entry.fact)][0] is table])
 
 
@@ -137,7 +142,13 @@ def _credential_revoked(row: Credential, entry: Entry, _: CredentialRevoked) -> 
 
 def _tag_created(_: Tag | None, entry: Entry, fact: TagCreated) -> Tag:
     assert entry.recorded_at is not None
-    return Tag(entry.originator_id, fact.tag, fact.description, entry.recorded_at, entry.position)
+    at = entry.recorded_at
+    return Tag(entry.originator_id, fact.tag, fact.description, at, at, entry.position)
+
+
+def _tag_updated(row: Tag, entry: Entry, fact: TagUpdated) -> Tag:
+    assert entry.recorded_at is not None
+    return replace(row, description=fact.description, updated_at=entry.recorded_at, position=entry.position)
 
 
 def _webhook_created(_: None, entry: Entry, fact: WebhookCreated) -> Webhook:
@@ -149,6 +160,7 @@ def _webhook_created(_: None, entry: Entry, fact: WebhookCreated) -> Webhook:
         url=fact.url,
         events=list(fact.events),
         secret_id=fact.secret_id,
+        format=fact.format,
         created_at=entry.recorded_at,
         created_position=entry.position,
         position=entry.position,
@@ -164,6 +176,18 @@ def _template_saved(row: Template | None, entry: Entry, fact: TemplateSaved) -> 
         message=msgspec.to_builtins(fact.message),
         created_at=row.created_at if row else entry.recorded_at,
         created_position=row.created_position if row else entry.position,
+        position=entry.position,
+    )
+
+
+def _segment_saved(row: Segment | None, entry: Entry, fact: SegmentSaved) -> Segment:
+    assert entry.recorded_at is not None
+    return Segment(
+        app_id=entry.originator_id,
+        name=fact.name,
+        criteria=msgspec.to_builtins(fact.criteria),
+        created_at=row.created_at if row else entry.recorded_at,
+        updated_at=entry.recorded_at,
         position=entry.position,
     )
 
@@ -185,6 +209,7 @@ _CREDENTIAL = _by("credential_id")
 _TAG = _by("app_id", "tag")
 _WEBHOOK = _by("webhook_id")
 _TEMPLATE = _by("template_id")
+_SEGMENT = _by("app_id", "name")
 
 _RULES: dict[type[Fact], Rule] = {
     AppCreated: (APPS, _APP, _app_created),
@@ -196,16 +221,26 @@ _RULES: dict[type[Fact], Rule] = {
     CredentialIssued: (CREDENTIALS, _CREDENTIAL, _credential_issued),
     CredentialRevoked: (CREDENTIALS, _CREDENTIAL, _credential_revoked),
     TagCreated: (TAGS, _TAG, _tag_created),
-    TagUpdated: (TAGS, _TAG, _changed),
+    TagUpdated: (TAGS, _TAG, _tag_updated),
     TagDeleted: (TAGS, _TAG, _gone),
     WebhookCreated: (WEBHOOKS, _WEBHOOK, _webhook_created),
     WebhookUpdated: (WEBHOOKS, _WEBHOOK, _changed),
     WebhookDeleted: (WEBHOOKS, _WEBHOOK, _gone),
     TemplateSaved: (TEMPLATES, _TEMPLATE, _template_saved),
     TemplateDeleted: (TEMPLATES, _TEMPLATE, _gone),
+    SegmentSaved: (SEGMENTS, _SEGMENT, _segment_saved),
+    SegmentDeleted: (SEGMENTS, _SEGMENT, _gone),
 }
 
-_BEGINNINGS = {AppCreated, ProviderConfigured, CredentialIssued, TagCreated, WebhookCreated, TemplateSaved}
+_BEGINNINGS = {
+    AppCreated,
+    ProviderConfigured,
+    CredentialIssued,
+    TagCreated,
+    WebhookCreated,
+    TemplateSaved,
+    SegmentSaved,
+}
 
 
 def app(connection: Connection[Any], app_id: UUID) -> App | None:
@@ -216,6 +251,12 @@ def app(connection: Connection[Any], app_id: UUID) -> App | None:
 def app_by_host(connection: Connection[Any], host: str) -> App | None:
     """The app that answers under this host name."""
     return APPS.first(connection, "where hosts @> array[%s::text] order by created_position", host)
+
+
+def app_by_handle(connection: Connection[Any], handle: str) -> App | None:
+    """The app whose id in short form (``domain.identity.handle``) this is."""
+    ids = ids_of(handle)
+    return APPS.first(connection, "where app_id between %s and %s", *ids) if ids else None
 
 
 def default_app(connection: Connection[Any], dialect: str) -> App | None:
@@ -269,6 +310,18 @@ def list_credentials(
     return _of_app(connection, CREDENTIALS, app_id, after, limit)
 
 
+def credentials_in_force(
+    connection: Connection[Any], app_id: UUID, dialect: str, kind: str | None = None
+) -> list[Credential]:
+    """An app's credentials of one API that are not revoked, for one whose callers show no public half."""
+    return CREDENTIALS.select(
+        connection,
+        "where app_id = %s and dialect = %s and kind = coalesce(%s::text, kind) and not revoked"
+        " order by created_position",
+        *(app_id, dialect, kind),
+    )
+
+
 def list_webhooks(connection: Connection[Any], app_id: UUID, *, after: int = 0, limit: int = 100) -> Page[Webhook, int]:
     """An app's webhooks, from those whose ``created_position`` is above ``after``."""
     return _of_app(connection, WEBHOOKS, app_id, after, limit)
@@ -277,6 +330,16 @@ def list_webhooks(connection: Connection[Any], app_id: UUID, *, after: int = 0, 
 def webhook(connection: Connection[Any], app_id: UUID, webhook_id: UUID) -> Webhook | None:
     """One webhook."""
     return WEBHOOKS.first(connection, "where webhook_id = %s and app_id = %s", webhook_id, app_id)
+
+
+def webhook_by_name(connection: Connection[Any], app_id: UUID, name: str) -> Webhook | None:
+    """One webhook by its name."""
+    return WEBHOOKS.first(connection, "where name = %s and app_id = %s", name, app_id)
+
+
+def list_segments(connection: Connection[Any], app_id: UUID) -> list[Segment]:
+    """An app's segments by name."""
+    return SEGMENTS.select(connection, "where app_id = %s order by name", app_id)
 
 
 def list_templates(
@@ -304,6 +367,23 @@ def list_tags(connection: Connection[Any], app_id: UUID, *, after: str = "", lim
         *(app_id, after, limit + 1),
     )
     return page(found, limit, lambda row: row.tag)
+
+
+def slice_tags(
+    connection: Connection[Any], app_id: UUID, matching: Matching = (), *, offset: int = 0, limit: int = 100
+) -> Slice[Tag]:
+    """So many of an app's tags by name from the ``offset``-th on. ``matching``: on ``name`` and ``description``."""
+    conditions = Conditions.of("app_id = %s", app_id)
+    conditions.match(matching, {"name": "tag", "description": "description"})
+    rows, total = TAGS.slice(connection, conditions, 'tag collate "C"', offset, limit)
+    return Slice(tuple(rows), total)
+
+
+def slice_apps(connection: Connection[Any], ids: Collection[UUID], *, offset: int = 0, limit: int = 100) -> Slice[App]:
+    """So many of these apps from the ``offset``-th on, in the order they were created."""
+    conditions = Conditions.of("app_id = any(%s)", list(ids))
+    rows, total = APPS.slice(connection, conditions, "created_position", offset, limit)
+    return Slice(tuple(rows), total)
 
 
 def _of_app(connection: Connection[Any], table: Table[Any], app_id: UUID, after: int, limit: int) -> Page[Any, int]:

@@ -52,6 +52,7 @@ create table {schema}.tag (
     tag         text not null,
     description text not null,
     created_at  timestamptz not null,
+    updated_at  timestamptz not null,
     position    bigint not null,
     primary key (app_id, tag)
 );
@@ -63,6 +64,7 @@ create table {schema}.webhook (
     url              text not null,
     events           text[] not null,
     secret_id        uuid,
+    format           text not null,
     created_at       timestamptz not null,
     created_position bigint not null,
     position         bigint not null
@@ -81,3 +83,13 @@ create table {schema}.template (
 );
 
 create index template_of_app on {schema}.template (app_id, created_position);
+
+create table {schema}.segment (
+    app_id     uuid not null,
+    name       text not null,
+    criteria   jsonb not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    position   bigint not null,
+    primary key (app_id, name)
+);

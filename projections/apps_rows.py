@@ -65,11 +65,12 @@ class Tag(msgspec.Struct, frozen=True):
     tag: str
     description: str
     created_at: datetime
+    updated_at: datetime
     position: int
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """Where to report which events."""
+    """Where to report which events, and in which ``format``."""
 
     webhook_id: UUID
     app_id: UUID
@@ -77,6 +78,7 @@ class Webhook(msgspec.Struct, frozen=True):
     url: str
     events: list[str]
     secret_id: UUID | None
+    format: str
     created_at: datetime
     created_position: int
     position: int
@@ -94,9 +96,21 @@ class Template(msgspec.Struct, frozen=True):
     position: int
 
 
+class Segment(msgspec.Struct, frozen=True):
+    """An audience kept by name; ``criteria`` is the JSON of a ``domain.audience.Criteria``."""
+
+    app_id: UUID
+    name: str
+    criteria: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    position: int
+
+
 APPS = Table(SCHEMA, "app", App, "app_id")
 PROVIDERS = Table(SCHEMA, "provider", Provider, "app_id", "provider", "profile")
 CREDENTIALS = Table(SCHEMA, "credential", Credential, "credential_id")
 TAGS = Table(SCHEMA, "tag", Tag, "app_id", "tag")
 WEBHOOKS = Table(SCHEMA, "webhook", Webhook, "webhook_id")
 TEMPLATES = Table(SCHEMA, "template", Template, "template_id")
+SEGMENTS = Table(SCHEMA, "segment", Segment, "app_id", "name")

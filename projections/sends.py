@@ -14,8 +14,9 @@ from psycopg import Connection
 from tocsin.domain.chunk_state import tally
 from tocsin.domain.entry import Entry
 from tocsin.domain.events.send import DevicesExcluded, Exclusion, Tally
+from tocsin.domain.identity import ids_of
 from tocsin.projections.chunk_states import CHUNK_FACTS, Step, chunks_to_load, freeze, steps
-from tocsin.projections.pages import Conditions, Page, page
+from tocsin.projections.pages import Conditions, Page, Slice, page
 from tocsin.projections.projection import SENDS, Projection, Target, of_streams
 from tocsin.projections.sends_rows import (
     CHUNKS,
@@ -29,7 +30,7 @@ from tocsin.projections.sends_rows import (
     evolved,
 )
 
-__all__ = ["Chunk", "Excluded", "Send", "SendsProjection"]
+__all__ = ["Chunk", "Excluded", "Send", "SendFilter", "SendsProjection"]
 
 _OUTCOMES = Tally.__struct_fields__
 _COUNT = f"""
@@ -37,6 +38,16 @@ _COUNT = f"""
     select * from unnest(%s::uuid[], %s::text[]{", %s::int8[]" * len(_OUTCOMES)}) order by 1, 2
     on conflict (send_id, provider)
     do update set {", ".join(f"{name} = c.{name} + excluded.{name}" for name in _OUTCOMES)}"""
+
+
+class SendFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of sends is narrowed to: those with all of ``labels`` and none of ``no_labels``, requested
+    ``through`` an API. ``withdrawn``: also those that were withdrawn."""
+
+    labels: tuple[str, ...] = ()
+    no_labels: tuple[str, ...] = ()
+    through: str | None = None
+    withdrawn: bool = True
 
 
 class SendsProjection(Projection):
@@ -136,17 +147,55 @@ def send(connection: Connection[Any], app_id: UUID, send_id: UUID) -> Send | Non
     return _with_counts(connection, rows)[0] if rows else None
 
 
+def send_by_number(connection: Connection[Any], app_id: UUID, number: int) -> Send | None:
+    """One send by the number that is its ``created_position``."""
+    rows = SEND_ROWS.select(connection, "where created_position = %s and app_id = %s", number, app_id)
+    return _with_counts(connection, rows)[0] if rows else None
+
+
+def send_by_handle(connection: Connection[Any], app_id: UUID, handle: str) -> Send | None:
+    """One send by its id in short form (``domain.identity.handle``)."""
+    ids = ids_of(handle)
+    rows = SEND_ROWS.select(connection, "where send_id between %s and %s and app_id = %s", *ids, app_id) if ids else []
+    return _with_counts(connection, rows)[0] if rows else None
+
+
+def slice_sends(
+    connection: Connection[Any],
+    app_id: UUID,
+    wanted: SendFilter = SendFilter(),  # noqa: B008
+    *,
+    offset: int = 0,
+    limit: int = 100,
+) -> Slice[Send]:
+    """So many of an app's sends from the ``offset``-th on, the newest first, and how many there are."""
+    conditions = _conditions(app_id, wanted)
+    rows, total = SEND_ROWS.slice(connection, conditions, "created_position desc", offset, limit)
+    return Slice(tuple(_with_counts(connection, rows)), total)
+
+
+def _conditions(app_id: UUID, wanted: SendFilter) -> Conditions:
+    conditions = Conditions.of("app_id = %s", app_id)
+    conditions.add(list(wanted.labels) or None, "labels @> %s::text[]")
+    conditions.add(list(wanted.no_labels) or None, "not labels && %s::text[]")
+    conditions.add(wanted.through, "requested_through = %s")
+    if not wanted.withdrawn:
+        conditions.texts.append("withdrawn_at is null")
+    return conditions
+
+
 def list_sends(
     connection: Connection[Any],
     app_id: UUID,
     *,
     status: str | None = None,
     notification_id: UUID | None = None,
+    wanted: SendFilter = SendFilter(),  # noqa: B008
     before: int | None = None,
     limit: int = 100,
 ) -> Page[Send, int]:
     """An app's sends, the newest first, from those whose ``created_position`` is below ``before``."""
-    conditions = Conditions.of("app_id = %s", app_id)
+    conditions = _conditions(app_id, wanted)
     conditions.add(status, "status = %s")
     conditions.add(notification_id, "notification_id = %s")
     conditions.add(before, "created_position < %s")

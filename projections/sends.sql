@@ -11,11 +11,19 @@ create table {schema}.send (
     lane            text not null,
     in_doubt        text not null,
     max_attempts    bigint not null,
+    pace            bigint,
+    name            text,
+    campaign        text,
+    labels          text[] not null,
+    inbox           boolean not null,
+    protected       boolean not null,
+    personal        boolean not null,
     status          text not null,
     reason          text,
     not_before      timestamptz,
     expires_at      timestamptz,
     requested_by    text not null,
+    requested_through text not null,
     requested_at    timestamptz not null,
     approved_at     timestamptz,
     scheduled_at    timestamptz,
@@ -26,6 +34,7 @@ create table {schema}.send (
     excluded        jsonb not null,
     chunks          bigint,
     stopped_at      timestamptz,
+    withdrawn_at    timestamptz,
     completed_at    timestamptz,
     correlation_id  uuid not null,
     created_position bigint not null,
@@ -33,6 +42,8 @@ create table {schema}.send (
 );
 
 create index send_of_app on {schema}.send (app_id, created_position);
+create unique index send_number on {schema}.send (created_position);
+create index send_of_label on {schema}.send using gin (labels) where labels <> '{}';
 create index send_of_notification on {schema}.send (notification_id, created_position) where notification_id is not null;
 
 create table {schema}.outcome_count (

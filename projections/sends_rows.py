@@ -21,6 +21,7 @@ from tocsin.domain.events.send import (
     SendRequested,
     SendScheduled,
     SendStarted,
+    SendWithdrawn,
     Tally,
 )
 from tocsin.domain.send import STOPPED, Status
@@ -32,7 +33,9 @@ SCHEMA = "sends_v1"
 class SendRow(msgspec.Struct, frozen=True):
     """``message``: the JSON of the message all recipients share. ``audience``: what was asked for, with people counted
     and not named. ``status``: as ``domain.send.Status``. ``as_of``: the position its audience is frozen at.
-    ``audience_count``: devices to send to; ``excluded``: devices left out, by reason. ``requested_by``: the principal.
+    ``audience_count``: devices to send to; ``excluded``: devices left out, by reason. ``requested_by``: the principal;
+    ``requested_through``: the API it spoke. ``personal``: whether recipients have messages of their own, which the
+    record alone holds. ``created_position`` is also the send's number, for protocols whose ids are numbers.
     """
 
     send_id: UUID
@@ -44,11 +47,19 @@ class SendRow(msgspec.Struct, frozen=True):
     lane: str
     in_doubt: str
     max_attempts: int
+    pace: int | None
+    name: str | None
+    campaign: str | None
+    labels: list[str]
+    inbox: bool
+    protected: bool
+    personal: bool
     status: str
     reason: str | None
     not_before: datetime | None
     expires_at: datetime | None
     requested_by: str
+    requested_through: str
     requested_at: datetime
     approved_at: datetime | None
     scheduled_at: datetime | None
@@ -59,6 +70,7 @@ class SendRow(msgspec.Struct, frozen=True):
     excluded: dict[str, Any]
     chunks: int | None
     stopped_at: datetime | None
+    withdrawn_at: datetime | None
     completed_at: datetime | None
     correlation_id: UUID
     created_position: int
@@ -140,6 +152,8 @@ def _changes(row: SendRow, entry: Entry) -> dict[str, Any]:
             return _frozen(fact, at)
         case SendCancelled(reason=reason):
             return {"status": Status.CANCELLED.value, "reason": reason, "stopped_at": at}
+        case SendWithdrawn():
+            return {"withdrawn_at": at}
         case SendExpired():
             return {"status": Status.EXPIRED.value, "stopped_at": at}
         case SendCompleted():
@@ -170,11 +184,19 @@ def _requested(fact: SendRequested, entry: Entry) -> SendRow:
         lane=fact.lane,
         in_doubt=fact.in_doubt.value,
         max_attempts=fact.max_attempts,
+        pace=fact.pace,
+        name=fact.name,
+        campaign=fact.campaign,
+        labels=list(fact.labels),
+        inbox=fact.inbox,
+        protected=fact.protected,
+        personal=bool(fact.personal),
         status=Status.REQUESTED.value,
         reason=None,
         not_before=fact.not_before,
         expires_at=fact.expires_at,
         requested_by=entry.actor.principal,
+        requested_through=entry.actor.dialect,
         requested_at=entry.recorded_at,
         approved_at=None,
         scheduled_at=None,
@@ -185,6 +207,7 @@ def _requested(fact: SendRequested, entry: Entry) -> SendRow:
         excluded={},
         chunks=None,
         stopped_at=None,
+        withdrawn_at=None,
         completed_at=None,
         correlation_id=entry.correlation_id,
         created_position=entry.position,
@@ -201,5 +224,9 @@ def asked_for(audience: Audience) -> dict[str, Any]:
         "aliases": len(audience.aliases),
         "tags": list(audience.tags),
         "expression": audience.expression,
+        "segments": [segment.name for segment in audience.segments],
+        "properties": {name: list(values) for name, values in audience.properties.items()},
         "platforms": list(audience.platforms),
+        "through": list(audience.through),
+        "profile": audience.profile,
     }

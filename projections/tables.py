@@ -13,6 +13,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import args_row
 from psycopg.types.json import set_json_dumps
 
+from tocsin.projections.pages import Conditions
 from tocsin.projections.projection import Target
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -96,6 +97,17 @@ class Table(Generic[R]):
         statement = f"select {self.columns} from {schema or self.schema}.{self.name} t {condition}"
         with connection.cursor(row_factory=args_row(self.row), binary=True) as cursor:
             return cursor.execute(statement.encode(), parameters).fetchall()
+
+    def slice(
+        self, connection: Connection[Any], conditions: Conditions, order: str, offset: int, limit: int
+    ) -> tuple[list[R], int]:
+        """So many rows from the ``offset``-th on in this order, and how many meet the conditions."""
+        counting = f"select count(*) from {self.schema}.{self.name} t {conditions.where}"
+        total: int = connection.execute(counting.encode(), conditions.parameters).fetchall()[0][0]
+        if offset >= total:
+            return [], total
+        rest = f"{conditions.where} order by {order} offset %s limit %s"
+        return self.select(connection, rest, *conditions.parameters, offset, limit), total
 
     def first(self, connection: Connection[Any], condition: str, *parameters: Any) -> R | None:
         """The first row of ``select``, or None."""

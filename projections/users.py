@@ -12,8 +12,10 @@ from msgspec.structs import replace
 from psycopg import Connection
 
 from tocsin.domain.entry import Entry
+from tocsin.domain.events.token import TokenRevoked
 from tocsin.domain.events.user import (
     SessionClosed,
+    SessionExtended,
     SessionOpened,
     UserCreated,
     UserCredentialChanged,
@@ -42,6 +44,7 @@ class User(msgspec.Struct, frozen=True):
     name: str | None
     name_digest: bytes | None
     profile: Any
+    roles: list[str]
     secret_id: UUID | None
     state: str
     created_at: datetime
@@ -61,6 +64,10 @@ class Session(msgspec.Struct, frozen=True):
     closed_at: datetime | None
     reason: str | None
 
+    def is_open(self, now: datetime) -> bool:
+        """Whether it may be used at ``now``."""
+        return self.closed_at is None and (self.expires_at is None or now < self.expires_at)
+
 
 _USERS = Table(SCHEMA, "account", User, "user_id")
 _SESSIONS = Table(SCHEMA, "session", Session, "session_id")
@@ -70,17 +77,23 @@ _CLOSE = """
     from unnest(%s::uuid[], %s::timestamptz[]) as e (user_id, at)
     where s.user_id = e.user_id and s.closed_at is null and s.opened_at <= e.at"""
 
-_OF_SESSIONS = (SessionOpened, SessionClosed)
+_REVOKE = "insert into {schema}.revoked_token (token_id) select unnest(%s::uuid[])"
+
+_OF_SESSIONS = (SessionOpened, SessionExtended, SessionClosed)
 
 
 class UsersProjection(Projection):
-    """Folds the User streams."""
+    """Folds the User streams; of the Token streams which were revoked."""
 
     name = "users"
-    wanted = of_streams("user")
+    wanted = of_streams("user") | {"token.revoked"}
 
     def fold(self, target: Target, entries: Sequence[Entry]) -> None:
-        _fold_users(target, [entry for entry in entries if not isinstance(entry.fact, _OF_SESSIONS)])
+        revoked = [entry.originator_id for entry in entries if isinstance(entry.fact, TokenRevoked)]
+        if revoked:
+            target.run(_REVOKE, revoked)
+        others = (*_OF_SESSIONS, TokenRevoked)
+        _fold_users(target, [entry for entry in entries if not isinstance(entry.fact, others)])
         _fold_sessions(target, [entry for entry in entries if isinstance(entry.fact, _OF_SESSIONS)])
         erased = [entry for entry in entries if isinstance(entry.fact, UserErased)]
         if erased:
@@ -110,6 +123,7 @@ def _created(fact: UserCreated, entry: Entry, digest: Digest) -> User:
         name=name,
         name_digest=None if name is None else digest("user", name),
         profile=_clear(fact.profile),
+        roles=list(fact.roles),
         secret_id=None,
         state=ACTIVE,
         created_at=entry.recorded_at,
@@ -136,13 +150,15 @@ def _changes(entry: Entry) -> dict[str, Any]:
 
 
 def _fold_sessions(target: Target, entries: Sequence[Entry]) -> None:
-    closed = {entry.fact.session_id for entry in entries if isinstance(entry.fact, SessionClosed)}
-    before = _SESSIONS.load(target, closed)
+    changed = (SessionExtended, SessionClosed)
+    before = _SESSIONS.load(target, {entry.fact.session_id for entry in entries if isinstance(entry.fact, changed)})
     rows = dict(before)
     for entry in entries:
         fact = entry.fact
         if isinstance(fact, SessionOpened):
             rows[fact.session_id] = _opened(fact, entry)
+        elif isinstance(fact, SessionExtended):
+            rows[fact.session_id] = replace(rows[fact.session_id], expires_at=fact.expires_at)
         elif isinstance(fact, SessionClosed):
             rows[fact.session_id] = replace(rows[fact.session_id], closed_at=entry.recorded_at, reason=fact.reason)
     _SESSIONS.save(target, before, rows)
@@ -172,6 +188,11 @@ def user_by_name(connection: Connection[Any], app_id: UUID, digest: bytes) -> Us
     return _USERS.first(connection, "where name_digest = %s and app_id = %s", digest, app_id)
 
 
+def user_by_number(connection: Connection[Any], app_id: UUID, number: int) -> User | None:
+    """One user by the number that is their ``created_position``."""
+    return _USERS.first(connection, "where created_position = %s and app_id = %s", number, app_id)
+
+
 def list_users(connection: Connection[Any], app_id: UUID, *, after: int = 0, limit: int = 100) -> Page[User, int]:
     """An app's users, from those whose ``created_position`` is above ``after``."""
     condition = "where app_id = %s and created_position > %s order by created_position limit %s"
@@ -187,3 +208,14 @@ def session(connection: Connection[Any], session_id: UUID) -> Session | None:
 def sessions(connection: Connection[Any], user_id: UUID) -> list[Session]:
     """A user's sessions that nobody closed, the newest first."""
     return _SESSIONS.select(connection, "where user_id = %s and closed_at is null order by opened_at desc", user_id)
+
+
+def session_by_secret(connection: Connection[Any], secret_id: UUID) -> Session | None:
+    """The session that a token opens, by ``commands.users.session_secret_id`` of it; of whichever app."""
+    return _SESSIONS.first(connection, "where secret_id = %s", secret_id)
+
+
+def is_revoked(connection: Connection[Any], token_id: UUID) -> bool:
+    """Whether an access token was revoked before its time."""
+    found = connection.execute("select from users_v1.revoked_token where token_id = %s", (token_id,)).fetchone()
+    return found is not None

@@ -7,6 +7,7 @@ create table {schema}.account (
     name             text,
     name_digest      bytea,
     profile          jsonb,
+    roles            text[] not null,
     secret_id        uuid,
     state            text not null,
     created_at       timestamptz not null,
@@ -15,6 +16,7 @@ create table {schema}.account (
 );
 
 create index account_of_app on {schema}.account (app_id, created_position);
+create unique index account_number on {schema}.account (created_position);
 create index account_of_name on {schema}.account (name_digest, app_id) where name_digest is not null;
 
 create table {schema}.session (
@@ -29,3 +31,9 @@ create table {schema}.session (
 );
 
 create index session_of_user on {schema}.session (user_id);
+create index session_of_secret on {schema}.session (secret_id);
+
+-- Access tokens that are not to be taken any more though they have not ended.
+create table {schema}.revoked_token (
+    token_id uuid primary key
+);
