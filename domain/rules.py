@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,9 @@ import msgspec
 from tocsin.domain.entry import Fact
 from tocsin.domain.errors import Invalid
 from tocsin.domain.personal import Personal
+
+MAX_NESTING = 32
+"""Levels of objects and lists in a JSON value."""
 
 
 class OutOfPlace(ValueError):
@@ -91,10 +95,13 @@ def web_address(value: object, field: str, schemes: tuple[str, ...] = ("https",)
 def json_object(value: object, field: str, largest: int) -> None:
     """A JSON object of at most ``largest`` bytes of UTF-8 when written without spaces. Errors: Invalid.
 
-    Numbers are finite; NUL and lone surrogates are refused as in ``text``.
+    Numbers are finite; NUL and lone surrogates are refused as in ``text``. What is nested deeper than ``MAX_NESTING``
+    could be recorded by one caller and be too deep to read for another, nearer to the end of its stack.
     """
     if not isinstance(value, dict):
         raise Invalid(f"{field} must be a JSON object", field=field)
+    if _is_deeper_than(value, MAX_NESTING):
+        raise Invalid(f"{field} is nested more than {MAX_NESTING} deep", field=field)
     size = len(_encoded(value, field))
     if size > largest:
         raise Invalid(f"{field} takes {size} bytes as JSON, at most {largest} are allowed", field=field)
@@ -107,6 +114,14 @@ def same_json(one: Any, other: Any) -> bool:
 
 _DETERMINISTIC = msgspec.json.Encoder(order="deterministic")
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def _is_deeper_than(value: dict[Any, Any], levels: int) -> bool:
+    level: list[Any] = [value]
+    for _ in range(levels):
+        inner = chain.from_iterable(each.values() if isinstance(each, dict) else each for each in level)
+        level = [each for each in inner if isinstance(each, dict | list | tuple)]
+    return bool(level)
 
 
 def _encoded(value: dict[Any, Any], field: str) -> bytes:
