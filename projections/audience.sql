@@ -6,6 +6,7 @@ create table {schema}.device (
     device_id     uuid not null,
     app_id        uuid not null,
     platform      text not null,
+    through       text not null,
     has_token     boolean not null,
     opted_out     boolean not null,
     retired       boolean not null,
@@ -32,6 +33,17 @@ create table {schema}.tagged (
 );
 
 create index tagged_by_tag on {schema}.tagged (app_id, tag, to_position) include (from_position, device_id);
+
+create table {schema}.property (
+    app_id        uuid not null,
+    device_id     uuid not null,
+    digest        bytea not null,
+    from_position bigint not null,
+    to_position   bigint not null,
+    primary key (device_id, digest, from_position)
+);
+
+create index property_by_value on {schema}.property (digest, app_id, to_position) include (from_position, device_id);
 
 create table {schema}.provider (
     app_id        uuid not null,

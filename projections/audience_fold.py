@@ -24,6 +24,7 @@ from tocsin.domain.events.device import (
     Unsubscribed,
 )
 from tocsin.domain.personal import Personal
+from tocsin.domain.properties import terms
 from tocsin.projections.erasure import Erasures
 from tocsin.projections.projection import Digest, Projection, Target, of_streams
 from tocsin.projections.tables import Table
@@ -35,11 +36,12 @@ STILL = 2**63 - 1
 
 
 class DeviceSpan(msgspec.Struct, frozen=True):
-    """What mattered of a device from one position until another."""
+    """What mattered of a device from one position until another. ``through``: the API it registered through last."""
 
     device_id: UUID
     app_id: UUID
     platform: str
+    through: str
     has_token: bool
     opted_out: bool
     retired: bool
@@ -60,6 +62,16 @@ class TagSpan(msgspec.Struct, frozen=True):
     to_position: int = STILL
 
 
+class PropertySpan(msgspec.Struct, frozen=True):
+    """A device had a property of a value, which ``digest`` stands for, from one position until another."""
+
+    app_id: UUID
+    device_id: UUID
+    digest: bytes
+    from_position: int
+    to_position: int = STILL
+
+
 class ProviderSpan(msgspec.Struct, frozen=True):
     """An app had a provider configured from one position until another."""
 
@@ -70,8 +82,9 @@ class ProviderSpan(msgspec.Struct, frozen=True):
     to_position: int = STILL
 
 
-Span = TypeVar("Span", DeviceSpan, TagSpan, ProviderSpan)
+Span = TypeVar("Span", DeviceSpan, TagSpan, PropertySpan, ProviderSpan)
 
+_FORGET_PROPERTIES = "delete from {schema}.property where device_id = any(%s)"
 _FORGET = "update {schema}.device set alias_digest = null where device_id = any(%s)"
 
 
@@ -84,12 +97,14 @@ class AudienceProjection(Projection):
     def fold(self, target: Target, entries: Sequence[Entry]) -> None:
         erasures = Erasures.load(target, entries)
         _fold_devices(target, [entry for entry in entries if isinstance(entry.fact, _DEVICE_FACTS)], erasures)
+        _fold_properties(target, [entry for entry in entries if _says_properties(entry.fact)], erasures)
         _fold_tags(target, [entry for entry in entries if isinstance(entry.fact, Subscribed | Unsubscribed)])
         _fold_providers(
             target, [entry for entry in entries if isinstance(entry.fact, ProviderConfigured | ProviderRemoved)]
         )
         if erasures.fresh:
             target.run(_FORGET, list(erasures.fresh))
+            target.run(_FORGET_PROPERTIES, list(erasures.fresh))
 
 
 _DEVICE_FACTS = DeviceRegistered | DeviceUpdated | TokenChanged | OptedOut | OptedIn | DeviceRetired | DeviceRestored
@@ -107,6 +122,9 @@ class _Spans(Generic[Span]):
             rows = table.select(target.connection, condition, list(ids), schema=target.schema)
             self._open = {self._subject(row): row for row in rows}
         self._stored = set(self._open)
+        self._of: dict[UUID, set[Any]] = {}
+        for subject in self._open:
+            self._of.setdefault(subject[0], set()).add(subject)
         self._new: list[Span] = []
         self._ended: list[tuple[Any, ...]] = []
 
@@ -118,17 +136,23 @@ class _Spans(Generic[Span]):
         """The span that is open."""
         return self._open.get(subject)
 
+    def of(self, first: UUID) -> set[Any]:
+        """The subjects of open spans that begin with this."""
+        return set(self._of.get(first, ()))
+
     def begin(self, span: Span) -> None:
         """Open a span; one of the same subject that is open ends where this begins."""
         subject = self._subject(span)
         self.end(span.from_position, *subject)
         self._open[subject] = span
+        self._of.setdefault(subject[0], set()).add(subject)
 
     def end(self, position: int, *subject: Any) -> None:
         """Close the span that is open, if one is."""
         span = self._open.pop(subject, None)
         if span is None:
             return
+        self._of[subject[0]].discard(subject)
         if subject in self._stored:
             self._stored.discard(subject)
             self._ended.append((*subject, position))
@@ -159,6 +183,7 @@ def _end(table: Table[Any]) -> str:
 
 _DEVICES = Table(SCHEMA, "device", DeviceSpan, "device_id", "from_position")
 _TAGGED = Table(SCHEMA, "tagged", TagSpan, "device_id", "tag", "from_position")
+_PROPERTIES = Table(SCHEMA, "property", PropertySpan, "device_id", "digest", "from_position")
 _PROVIDERS = Table(SCHEMA, "provider", ProviderSpan, "app_id", "provider", "profile", "from_position")
 
 
@@ -184,6 +209,7 @@ def _evolved(before: DeviceSpan | None, entry: Entry, digest: Digest, erasures: 
             device_id=entry.originator_id,
             app_id=entry.app_id,
             platform=fact.platform,
+            through=entry.actor.dialect,
             has_token=fact.token is not None,
             opted_out=False,
             retired=False,
@@ -194,6 +220,8 @@ def _evolved(before: DeviceSpan | None, entry: Entry, digest: Digest, erasures: 
     if before is None:
         raise LookupError(f"device {entry.originator_id} was never registered")
     changes = _changes(fact, position)
+    if isinstance(fact, DeviceRestored):
+        changes["through"] = entry.actor.dialect
     if isinstance(fact, DeviceUpdated) and fact.alias is not UNSET:
         changes["alias_digest"] = _alias(fact.alias, position, digest, erasures)
     return replace(before, **changes, from_position=position) if changes else None
@@ -220,6 +248,41 @@ def _alias(alias: Personal | None, position: int, digest: Digest, erasures: Eras
     if alias is None or alias.erased or erasures.cover(alias.subject, position):
         return None
     return digest("alias", alias.value)
+
+
+def _says_properties(fact: Fact) -> bool:
+    if isinstance(fact, DeviceRegistered):
+        return fact.properties is not None
+    return isinstance(fact, DeviceUpdated) and fact.properties is not UNSET
+
+
+def _fold_properties(target: Target, entries: Sequence[Entry], erasures: Erasures) -> None:
+    """Of a person who is erased no span remains, nor the trace of one: whoever rebuilds finds none either."""
+    if not entries:
+        return
+    born = {entry.originator_id for entry in entries if isinstance(entry.fact, DeviceRegistered)}
+    spans = _Spans(_PROPERTIES, target, "device_id", list({entry.originator_id for entry in entries} - born))
+    for entry in entries:
+        before = spans.of(entry.originator_id)
+        after = {(entry.originator_id, digest) for digest in _properties(entry, target.digest, erasures)}
+        for subject in sorted(before - after):
+            spans.end(entry.position, *subject)
+        for _, digest in sorted(after - before):
+            spans.begin(PropertySpan(entry.app_id, entry.originator_id, digest, entry.position))
+    spans.save()
+
+
+def _properties(entry: Entry, digest: Digest, erasures: Erasures) -> set[bytes]:
+    assert isinstance(entry.fact, DeviceRegistered | DeviceUpdated)
+    properties = entry.fact.properties
+    if not isinstance(properties, Personal) or properties.erased or erasures.cover(properties.subject, entry.position):
+        return set()
+    return {property_digest(digest, one) for one in terms(properties.value)}
+
+
+def property_digest(digest: Digest, term: str) -> bytes:
+    """What stands for a property's value (``domain.properties.term``) in the table."""
+    return digest("property", term)
 
 
 def _fold_tags(target: Target, entries: Sequence[Entry]) -> None:
