@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import select
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -61,7 +62,8 @@ def register(app_id: UUID) -> Response:
     if request.mimetype not in READ:
         raise UnsupportedMediaType(f"send the lines as Content-Type: {NDJSON}")
     accepts(NDJSON)
-    request.max_content_length = None
+    # None would bring back the limit of all other requests.
+    request.max_content_length = sys.maxsize
     who, key = caller(), idempotency_key() or str(uuid4())
     batches = import_devices(
         services().engine, context(who.actor, who.credential_id), app_id, _lines(), who.credential_id, key
