@@ -208,7 +208,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="turns of every contender (5)")
     parser.add_argument("--sizes", default="1,10,100,1000,10000", help="events a commit (1,10,100,1000,10000)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="how long each number of threads appends (1.0)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="how long each number of threads appends (0.5)")
     return parser.parse_args()
 
 

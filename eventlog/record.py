@@ -136,7 +136,7 @@ class Record:
             if not isinstance(outcome, KeyConflict):
                 raise outcome
             # Keys made or destroyed by somebody else meanwhile are no conflict of the command's: take those of now.
-            self.keyring.forget()
+            self._forget_keys(outcome)
         raise KeyConflict
 
     def append_many(self, units: Iterable[tuple[Sequence[Entry], Sequence[Claim]]]) -> list[Appended | Refused]:
@@ -151,7 +151,7 @@ class Record:
             again = [number for number, outcome in enumerate(outcomes) if isinstance(outcome, KeyConflict)]
             if not again:
                 break
-            self.keyring.forget()
+            self._forget_keys(*outcomes)
             later = self.recorder.append(self._units([prepared[number] for number in again]))
             for number, outcome in zip(again, later, strict=True):
                 outcomes[number] = outcome
@@ -169,8 +169,13 @@ class Record:
                 return outcome
             if not isinstance(outcome, KeyConflict):
                 raise outcome
-            self.keyring.forget()
+            self._forget_keys(outcome)
         raise KeyConflict
+
+    def _forget_keys(self, *outcomes: Appended | Refused) -> None:
+        """A key made by somebody else is found where it was missing; one destroyed has to be forgotten first."""
+        if any(isinstance(outcome, KeyConflict) and outcome.erased for outcome in outcomes):
+            self.keyring.forget()
 
     def _unit(
         self,

@@ -233,6 +233,8 @@ def _refusal(unit: Unit, refusal: dict[str, Any]) -> Refused:
             return ClaimRefused(refusal["kind"], UUID(refusal["owner"]) if refusal["owner"] else None)
         case "key":
             return KeyConflict()
+        case "erasure":
+            return KeyConflict(erased=True)
         case _:
             assert unit.command is not None
             return Repeated(unit.command.scope, unit.command.key_digest)

@@ -108,7 +108,9 @@ class ClaimRefused(Refused):
 
 @dataclass
 class KeyConflict(Refused):
-    """Somebody made a key of one of the data subjects, or erased somebody, meanwhile: encode again."""
+    """Somebody made a key of one of the data subjects meanwhile, or ``erased`` somebody: encode again."""
+
+    erased: bool = False
 
 
 @dataclass

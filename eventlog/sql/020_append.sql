@@ -64,6 +64,12 @@ begin
            or (c.stream_id is null and u.mover is not null);
     end if;
 
+    -- What was sealed under keys looked up before the last erasure may have been sealed under a destroyed one.
+    select refusals || coalesce(jsonb_agg(jsonb_build_object('unit', u.unit, 'refusal', 'erasure')), '[]')
+    into refusals
+    from unnest(sealed_units, sealed_erasures) as u (unit, erasures)
+    where u.erasures <> counted;
+
     if careful and cardinality(key_units) > 0 then
         select refusals || coalesce(jsonb_agg(jsonb_build_object('unit', u.unit, 'refusal', 'key')), '[]')
         into refusals
@@ -71,12 +77,6 @@ begin
         where exists (select from record.subject_keys k
                       where k.subject = u.subject and k.generation >= u.generation);
     end if;
-
-    -- What was sealed under keys looked up before the last erasure may have been sealed under a destroyed one.
-    select refusals || coalesce(jsonb_agg(jsonb_build_object('unit', u.unit, 'refusal', 'key')), '[]')
-    into refusals
-    from unnest(sealed_units, sealed_erasures) as u (unit, erasures)
-    where u.erasures <> counted;
 end
 $$;
 

@@ -215,7 +215,7 @@ class TestDataKeys:
         self, record: Record, record_url: str, master_key_file: Path
     ) -> None:
         second = Record.open(record_url, master_key_file)
-        batches = [[registration(user=f"user-{number}") for number in range(100)] for _ in range(4)]
+        batches = [[registration(user=f"user-{number}") for number in range(300)] for _ in range(4)]
 
         def import_batch(target: Record, batch: list[Entry]) -> list[object]:
             return list(target.append_many([([device], []) for device in batch]))
@@ -224,7 +224,7 @@ class TestDataKeys:
             outcomes = [*pool.map(import_batch, [record, second] * 2, batches)]
         second.close()
         assert all(isinstance(outcome, Appended) for batch in outcomes for outcome in batch)
-        assert [user_of(record, device) for device in batches[3]] == [f"user-{number}" for number in range(100)]
+        assert [user_of(record, device) for device in batches[3]] == [f"user-{number}" for number in range(300)]
 
     def test_an_append_in_the_callers_transaction_takes_a_key_made_meanwhile(
         self, record: Record, record_url: str, monkeypatch: pytest.MonkeyPatch
