@@ -19,6 +19,7 @@ from tocsin.domain.events.device import (
     DeviceUpdated,
     OptedIn,
     OptedOut,
+    Retirement,
     Subscribed,
     TokenChanged,
     Unsubscribed,
@@ -102,9 +103,18 @@ class AudienceProjection(Projection):
         _fold_providers(
             target, [entry for entry in entries if isinstance(entry.fact, ProviderConfigured | ProviderRemoved)]
         )
-        if erasures.fresh:
-            target.run(_FORGET, list(erasures.fresh))
-            target.run(_FORGET_PROPERTIES, list(erasures.fresh))
+        if erased := [*erasures.fresh, *_erased(entries)]:
+            target.run(_FORGET, erased)
+            target.run(_FORGET_PROPERTIES, erased)
+
+
+def _erased(entries: Sequence[Entry]) -> list[UUID]:
+    """The devices that were erased by themselves, with no user."""
+    return [
+        entry.originator_id
+        for entry in entries
+        if isinstance(entry.fact, DeviceRetired) and entry.fact.reason is Retirement.ERASED
+    ]
 
 
 _DEVICE_FACTS = DeviceRegistered | DeviceUpdated | TokenChanged | OptedOut | OptedIn | DeviceRetired | DeviceRestored

@@ -15,7 +15,7 @@ from campus import Campus
 from history import History
 from psycopg import Connection
 
-from tocsin.domain.events.device import DeviceRegistered, Subscribed
+from tocsin.domain.events.device import DeviceRegistered, DeviceRetired, Retirement, Subscribed
 from tocsin.domain.events.user import UserCreated, UserErased
 from tocsin.domain.personal import Personal
 from tocsin.eventlog import database
@@ -218,6 +218,24 @@ def test_the_erased_fold_to_tombstones_whether_followed_or_rebuilt(
     followed = fingerprints(connection)
     rebuild(record, NAMES)
     assert fingerprints(connection) == followed
+
+
+def test_a_device_erased_by_itself_leaves_nothing_personal(
+    record: Record, history: History, connection: Connection[Any], project: Project
+) -> None:
+    one = uuid4()
+    personal = {"alias": Personal(one, "desk"), "properties": Personal(one, {"floor": 3})}
+    history.append(one, DeviceRegistered(platform="ios", token=Personal(one, "token"), **personal))
+    project()
+    erase(record, connection, one)
+    history.append(one, DeviceRetired(reason=Retirement.ERASED))
+    project()
+    followed = fingerprints(connection)
+    rebuild(record, NAMES)
+    assert fingerprints(connection) == followed
+    found = device(connection, history.app_id, one)
+    assert found is not None
+    assert (found.token, found.alias, found.properties) == (None, None, None)
 
 
 def test_the_restart_after_a_restore_is_by_rebuild(
