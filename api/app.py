@@ -56,17 +56,17 @@ def create_app(services: Services) -> Flask:
 
 
 def _refused(error: TocsinError) -> Response:
-    dialect = dialect_of(request.path)
+    dialect = dialect_of(request)
     return refused(error) if dialect is None else dialect.refused(error)
 
 
 def _http_error(error: HTTPException) -> Response:
-    dialect = dialect_of(request.path)
+    dialect = dialect_of(request)
     return http_error(error) if dialect is None else dialect.http_error(error)
 
 
 def _unreachable(error: Exception) -> Response:
-    dialect = dialect_of(request.path)
+    dialect = dialect_of(request)
     if dialect is None:
         return unreachable(error)
     logger.error("the database does not answer", exc_info=error)
@@ -74,7 +74,7 @@ def _unreachable(error: Exception) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    dialect = dialect_of(request.path)
+    dialect = dialect_of(request)
     if dialect is None:
         return unexpected(error)
     logger.error("a request failed", exc_info=error)
@@ -91,7 +91,8 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     seconds = time.perf_counter() - g.started
     response.headers["X-Request-ID"] = str(g.correlation_id)
-    allow_origin(response)
+    dialect = dialect_of(request)
+    response = allow_origin(response) if dialect is None else dialect.finish(response)
     route = request.url_rule.rule if request.url_rule else "unmatched"
     operations.measured().observe(request.method, route, response.status_code, seconds)
     logger.log(

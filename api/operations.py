@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from flask import Blueprint, Response, current_app
 
+from tocsin.api.dialects import DIALECTS
 from tocsin.api.problems import KINDS
 from tocsin.api.reads import as_json
 from tocsin.api.requests import accepts
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tocsin.api.metrics import Metrics
 
 METRICS = "tocsin-metrics"
+
+_DIALECT = '<li><a href="{}">{}</a>, as its own clients speak it</li>\n'
 
 blueprint = Blueprint("operations", __name__)
 
@@ -58,7 +61,8 @@ def explain(code: str) -> Response:
 @blueprint.get("/")
 def index() -> Response:
     """The APIs there are."""
-    return Response(_page("index.html"), content_type="text/html; charset=utf-8")
+    dialects = "".join(_DIALECT.format(escape(one.REFERENCE), escape(one.TITLE)) for one in DIALECTS)
+    return Response(_page("index.html").replace("{dialects}", dialects), content_type="text/html; charset=utf-8")
 
 
 @blueprint.get("/docs")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from flask import Response, request
 
-from tocsin.api.requests import accepts, address_of
+from tocsin.api.requests import JSON, accepts, address_of
 from tocsin.api.services import services
 from tocsin.domain.errors import Invalid, Unavailable
 from tocsin.projections.pages import Page
@@ -129,9 +129,12 @@ def page_of(items: Sequence[Any], cursor: str | None, **extra: Any) -> Response:
     return response
 
 
-def as_json(body: Any, status: int = 200) -> Response:
-    """A JSON answer of anything msgspec encodes: structs, datetimes, UUIDs. Raises NotAcceptable."""
-    accepts("application/json")
+def as_json(body: Any, status: int = 200, produced: Sequence[str] = JSON) -> Response:
+    """A JSON answer of anything msgspec encodes: structs, datetimes, UUIDs. ``produced``: what the client may ask for.
+
+    Raises NotAcceptable.
+    """
+    accepts(*produced)
     return Response(msgspec.json.encode(body), status=status, content_type="application/json")
 
 

@@ -16,6 +16,7 @@ from tocsin.domain.entry import Actor
 from tocsin.domain.errors import Invalid
 
 LONGEST_KEY = 255
+JSON = ("application/json",)
 
 
 def begin() -> None:

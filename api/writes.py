@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from flask import Response, request
 
-from tocsin.api.requests import accepts, context
+from tocsin.api.requests import JSON, accepts, context
 from tocsin.api.services import services
 from tocsin.commands.context import Context
 from tocsin.commands.engine import AlreadyDone, Done
@@ -49,14 +49,16 @@ def write(
     answer: Callable[[R], Answer],
     serves: Sequence[str],
     kept: Callable[[R], Answer] | None = None,
+    produced: Sequence[str] = JSON,
 ) -> Response:
     """Carry ``command`` out and answer.
 
     ``serves``: the read models its resource is read from, which the writer waits for. ``kept``: what the same request
     is answered later, where that differs because ``answer`` shows a secret. Answers are made of the result alone, so
-    that the same request sent again is answered byte for byte the same.
+    that the same request sent again is answered byte for byte the same. ``produced``: what the client may ask for;
+    the answer is JSON either way.
     """
-    accepts("application/json")
+    accepts(*produced)
     render = kept or answer
     try:
         done = command(context(who, scope, lambda result: msgspec.json.encode(_keep(render(result)))))

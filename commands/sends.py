@@ -134,7 +134,7 @@ def _with_subject(engine: Engine, app_id: UUID, request: RequestSend) -> Request
         return request
     notification = load_notification(engine, app_id, subject.notification_id).state
     assert notification is not None
-    _check_in_force(engine, notification)
+    _check_in_force(engine, notification, request.past_validity)
     message = request.message
     if message == Message():
         message = _message_of(notification, subject.followup_id)
@@ -143,10 +143,11 @@ def _with_subject(engine: Engine, app_id: UUID, request: RequestSend) -> Request
     return replace(request, message=message, expires_at=request.expires_at or notification.expires_at)
 
 
-def _check_in_force(engine: Engine, notification: Notification) -> None:
+def _check_in_force(engine: Engine, notification: Notification, past_validity: bool) -> None:
     if notification.withdrawn:
         raise Conflict("this notification was withdrawn: it can no longer be pushed")
-    if notification.expires_at is not None and notification.expires_at <= engine.clock():
+    expired = notification.expires_at is not None and notification.expires_at <= engine.clock()
+    if expired and not past_validity:
         raise Invalid(
             "this notification has expired: give it a later expires_at, or push a new one", field="notification_id"
         )

@@ -14,7 +14,8 @@ from tocsin.domain.rules import Command
 class RequestSend(Command, frozen=True, kw_only=True):
     """A push, at once or at ``not_before``. ``approval``: it waits until somebody else approves it.
 
-    Members as in ``SendRequested``; ``now`` is the time the request was made.
+    Members as in ``SendRequested``; ``now`` is the time the request was made. ``past_validity``: its notification may
+    have expired (for a protocol that always pushed anything).
     """
 
     message: Message
@@ -34,6 +35,7 @@ class RequestSend(Command, frozen=True, kw_only=True):
     inbox: bool = False
     protected: bool = False
     approval: bool = False
+    past_validity: bool = False
 
 
 class ApproveSend(Command, frozen=True, kw_only=True):

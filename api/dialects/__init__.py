@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from flask import Flask, Response
+from flask import Flask, Request, Response
 from werkzeug.exceptions import HTTPException
 
+from tocsin.api.dialects import moxie
 from tocsin.domain.errors import TocsinError
 
 
@@ -19,7 +20,13 @@ class Dialect(Protocol):
     """What a dialect's package offers."""
 
     NAME: str
-    """As credentials, settings and actors name it."""
+    """As credentials, settings and actors name it, and the blueprint of its routes (``NAME`` or ``NAME-…``)."""
+
+    TITLE: str
+    """As people know it."""
+
+    REFERENCE: str
+    """The path of its OpenAPI document."""
 
     PREFIXES: Sequence[str]
     """Paths that are its area: what nothing answers there is answered in its shape. ``""`` takes what no other has."""
@@ -36,15 +43,24 @@ class Dialect(Protocol):
     def unexpected(self, error: Exception) -> Response:
         """A fault of ours, in its shape. It is logged already."""
 
+    def finish(self, response: Response) -> Response:
+        """Whatever was answered, with what each of its answers carries: the headers for browsers, above all."""
 
-DIALECTS: tuple[Dialect, ...] = ()
+
+DIALECTS: tuple[Dialect, ...] = (moxie,)
 
 RESERVED = ("/v1", "/healthz", "/readyz", "/metrics", "/problems", "/docs", "/openapi.json")
 """Paths of the instance itself, whatever a dialect may claim."""
 
 
-def dialect_of(path: str) -> Dialect | None:
-    """The dialect whose area a path lies in, the longest prefix first; None: the instance's own."""
+def dialect_of(request: Request) -> Dialect | None:
+    """The dialect that answers a request: whose route it is, else whose area it lies in; None: the instance's own."""
+    own = (request.blueprint or "").partition("-")[0]
+    return next((dialect for dialect in DIALECTS if own == dialect.NAME), None) or _of_area(request.path)
+
+
+def _of_area(path: str) -> Dialect | None:
+    """The longest prefix wins."""
     if path == "/" or any(_within(path, prefix) for prefix in RESERVED):
         return None
     claims = [(prefix, dialect) for dialect in DIALECTS for prefix in dialect.PREFIXES if _within(path, prefix)]

@@ -15,9 +15,11 @@ def app_of_call(dialect: str) -> App:
 
     The default is an app whose settings say so: ``{"<dialect>": {"default": true}}``.
     """
-    host = request.host.rpartition(":")[0] if ":" in request.host else request.host
+    host, _, port = request.host.rpartition(":")
+    if not port.isdigit():
+        host = request.host
     with reading("apps") as connection:
-        found = apps.app_by_host(connection, host.lower()) or apps.default_app(connection, dialect)
+        found = apps.app_by_host(connection, _storable(host.lower())) or apps.default_app(connection, dialect)
     if found is None or found.disabled:
         raise NotFound("no app answers at this host, and none is the default of this API")
     return found
@@ -26,5 +28,10 @@ def app_of_call(dialect: str) -> App:
 def app_of_credential(dialect: str, kind: str, public_id: str) -> Credential | None:
     """The credential of this kind whose openly shown half is ``public_id``, unless it was revoked."""
     with reading("apps") as connection:
-        found = apps.credential_by_public_id(connection, dialect, public_id, kind)
+        found = apps.credential_by_public_id(connection, dialect, _storable(public_id), kind)
     return None if found is None or found.revoked else found
+
+
+def _storable(text: str) -> str:
+    """``text`` without what PostgreSQL has no place for, so that it is looked for and not found."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()

@@ -1,0 +1,69 @@
+"""What the tests of every dialect share: a record, its read models kept up to date, and the Flask app over them."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from flask import Flask
+from psycopg import sql
+
+from tocsin.api.app import create_app
+from tocsin.api.services import Services
+from tocsin.commands.apps import ensure_instance
+from tocsin.commands.context import Context
+from tocsin.commands.engine import Engine
+from tocsin.commands.secrets import SecretChecks
+from tocsin.domain.entry import system
+from tocsin.eventlog.keys import MasterKeys
+from tocsin.eventlog.record import Record
+from tocsin.eventlog.stream.postgres import PostgresStream
+from tocsin.projections.registry import NAMES
+from tocsin.projections.runner import run
+from tocsin.projections.waiting import Waiter
+
+
+@pytest.fixture(scope="module")
+def record(
+    postgres_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Record, str]]:
+    """A record for the tests of one module, and the URL of its database."""
+    name = f"tocsin_dialect_{uuid.uuid4().hex[:12]}"
+    database = sql.Identifier(name)
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(sql.SQL("create database {} template {}").format(database, sql.Identifier(migrated_template)))
+        server.execute(sql.SQL("grant create on database {} to tocsin_app").format(database))
+    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+    key_file = tmp_path_factory.mktemp("keys") / "master.key"
+    MasterKeys.create(key_file)
+    record = Record.open(url, key_file, readers=24)
+    yield record, url
+    record.close()
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(sql.SQL("drop database {} with (force)").format(database))
+
+
+@pytest.fixture(scope="module")
+def services(record: tuple[Record, str]) -> Iterator[Services]:
+    """The API's services, with every read model kept up to date by a projector."""
+    opened, url = record
+    engine, waiter, stop = Engine(opened), Waiter(opened.sessions), threading.Event()
+    ensure_instance(engine, Context(system("test")))
+    stream = PostgresStream(url, partitions=2)
+    projector = threading.Thread(target=run, args=(stream, opened, NAMES, stop))
+    projector.start()
+    assert waiter.wait_for(opened.head().position, NAMES, 60)
+    yield Services(engine=engine, checks=SecretChecks(engine), waiter=waiter, readiness=dict)
+    stop.set()
+    projector.join()
+    stream.close()
+    waiter.close()
+
+
+@pytest.fixture(scope="module")
+def app(services: Services) -> Flask:
+    return create_app(services)

@@ -1,0 +1,11 @@
+"""What each dialect's clients need to begin, issued for an app: by the name of the dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tocsin.dialects import moxie
+
+PROVISIONS: dict[str, Callable[..., dict[str, str]]] = {"moxie": moxie.provision}
+"""``provision(engine, context, app_id, *, sandbox)`` issues credentials and returns them by the names scripts know them
+by. ``sandbox``: the app is the sandbox's, and may have what nobody's real app should."""
