@@ -12,6 +12,7 @@ import psycopg
 from tocsin.domain.entry import Actor, Entry, Fact
 from tocsin.domain.events.device import DeviceRegistered, Subscribed
 from tocsin.domain.personal import Personal
+from tocsin.eventlog.record import Record
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.unit import Unit
 
@@ -89,3 +90,17 @@ def assert_dense(database_url: str, count: int) -> None:
 def positions_of(entries: Iterable[Entry] | Sequence[StoredEvent]) -> list[int]:
     """Where these stand."""
     return [event.position for event in entries]
+
+
+def raw_table(url: str, name: str = "record.events") -> bytes:
+    """All the bytes of a table's rows, as COPY gives them out."""
+    out = f"copy {name} to stdout (format binary)"
+    with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(out.encode()) as copy:
+        return b"".join(bytes(part) for part in copy)
+
+
+def fact_of(record: Record, stream: UUID) -> DeviceRegistered:
+    """The first fact of a device."""
+    fact = record.load(stream)[0].fact
+    assert isinstance(fact, DeviceRegistered)
+    return fact
