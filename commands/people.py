@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
-from tocsin.domain.identity import user_stream_id
+from tocsin.domain.identity import token_key, user_stream_id
 from tocsin.domain.personal import Personal
 
 Digest = Callable[[str, str], bytes]
@@ -33,5 +33,5 @@ def alias(digest: Digest, app_id: UUID, name: str) -> Personal:
 
 
 def token_digest(digest: Digest, provider: str, token: str, scope: str | None = None) -> bytes:
-    """Finds the device a token belongs to. The same string at two providers, or in two scopes, is two tokens."""
-    return digest(TOKEN, f"{provider}:{token}" if scope is None else f"{provider}\0{scope}\0{token}")
+    """Finds the device a token belongs to."""
+    return digest(TOKEN, token_key(provider, token, scope))

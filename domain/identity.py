@@ -30,6 +30,12 @@ def receipt_stream_id(send_id: UUID, device_id: UUID) -> UUID:
     return uuid5(send_id, f"receipt:{device_id}")
 
 
+def token_key(provider: str, token: str, scope: str | None = None) -> str:
+    """What a push token is told from others by: the same string at two providers, or in two scopes, is two tokens."""
+    # No token holds NUL, so none in a scope is like one of the whole app.
+    return f"{provider}:{token}" if scope is None else f"{provider}\0{scope}\0{token}"
+
+
 def usage_stream_id(device_id: UUID, report: str) -> UUID:
     """The stream of one report of a device's use: what is told twice is one report, and no device has to be loaded."""
     return uuid5(device_id, f"usage:{report}")

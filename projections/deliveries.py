@@ -13,18 +13,21 @@ from psycopg.rows import args_row
 
 from tocsin.domain import indices
 from tocsin.domain.delivery import NAME_OF, RETRY, DeliveryFact, unroll
-from tocsin.domain.entry import Entry
+from tocsin.domain.entry import Entry, Fact
 from tocsin.domain.events.chunk import ChunkPlanned, OutcomeKind
 from tocsin.domain.events.device import BadgeChanged
-from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived
+from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived, ReceiptRemoved
 from tocsin.projections.chunk_states import CHUNK_FACTS, Step, chunks_to_load, freeze, steps
-from tocsin.projections.pages import Conditions, Page, page
+from tocsin.projections.pages import Conditions, Page, Slice, page
 from tocsin.projections.projection import DELIVERIES, Projection, Target, of_streams
 from tocsin.projections.tables import Table
 
 SCHEMA = "deliveries_v1"
 
 PENDING = "pending"
+
+STRIDE = 1024
+"""Above every index in a chunk."""
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):
@@ -51,15 +54,30 @@ class Delivery(_Row, frozen=True):
     """``outcome``: ``pending``, or an ``OutcomeKind``. ``code``, ``reason``: of the newest answer, also of one after
     which the device is tried again. ``attempts``: claims, as of the newest answer. ``position`` and ``index``: the
     address of the newest event about it in the record (the plan's, while there is no other). ``received_at``,
-    ``opened_at``: what the phone reported, by its own clock where it gave a time.
+    ``opened_at``: what the phone reported, by its own clock where it gave a time. ``removed_at``: when its owner took
+    the message out of the inbox.
     """
 
     received_at: datetime | None
     opened_at: datetime | None
+    removed_at: datetime | None
+
+    @property
+    def number(self) -> int:
+        """A number of its own, for protocols whose ids are numbers; made of where its chunk was planned."""
+        return self.planned_position * STRIDE + self.index
+
+
+class ReceiptCounts(NamedTuple):
+    """Devices of a send that received it (those that opened it did), and that opened it."""
+
+    received: int
+    opened: int
 
 
 class _KeptChunk(msgspec.Struct, frozen=True):
     chunk_id: UUID
+    planned_position: int
     state: bytes
 
 
@@ -88,10 +106,11 @@ _UPDATE = f"""
     where d.chunk_id = c.chunk_id and d.index = c.index"""
 
 _REPORT = """
-    insert into {schema}.receipt as r (send_id, device_id, received_at, opened_at)
-    select * from unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::timestamptz[]) order by 1, 2
+    insert into {schema}.receipt as r (send_id, device_id, received_at, opened_at, removed_at)
+    select * from unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[]) order by 1, 2
     on conflict (send_id, device_id) do update
-    set received_at = least(r.received_at, excluded.received_at), opened_at = least(r.opened_at, excluded.opened_at)"""
+    set received_at = least(r.received_at, excluded.received_at), opened_at = least(r.opened_at, excluded.opened_at),
+        removed_at = least(r.removed_at, excluded.removed_at)"""
 
 _BADGE_OF_DEVICE = """
     insert into {schema}.badge as b (device_id, badge, position)
@@ -120,8 +139,11 @@ class DeliveriesProjection(Projection):
 
     def fold(self, target: Target, entries: Sequence[Entry]) -> None:
         _fold_chunks(target, [entry for entry in entries if type(entry.fact) in CHUNK_FACTS])
-        _fold_receipts(target, [entry for entry in entries if isinstance(entry.fact, ReceiptReceived | ReceiptOpened)])
+        _fold_receipts(target, [entry for entry in entries if isinstance(entry.fact, _RECEIPTS)])
         _fold_badges(target, [entry for entry in entries if isinstance(entry.fact, BadgeChanged)])
+
+
+_RECEIPTS = ReceiptReceived | ReceiptOpened | ReceiptRemoved
 
 
 def _fold_chunks(target: Target, entries: Sequence[Entry]) -> None:
@@ -137,7 +159,10 @@ def _fold_chunks(target: Target, entries: Sequence[Entry]) -> None:
         else:
             changes.update(_changes(step))
             badges += _badges(step)
-    _CHUNKS.save(target, before, {key: _KeptChunk(key, freeze(step.after)) for key, step in last.items()})
+    planned = {row.chunk_id: row.planned_position for row in before.values()}
+    planned |= {chunk_id: plan.position for chunk_id, plan in plans.items()}
+    kept = {key: _KeptChunk(key, planned[key], freeze(step.after)) for key, step in last.items()}
+    _CHUNKS.save(target, before, kept)
     if plans:
         _ROWS.copy(target, (row for plan in plans.values() for row in _planned(plan, changes)))
     _update(target, {key: change for key, change in changes.items() if key[0] not in plans})
@@ -230,26 +255,24 @@ def _update(target: Target, changes: Mapping[tuple[UUID, int], _Change]) -> None
 
 
 def _fold_receipts(target: Target, entries: Sequence[Entry]) -> None:
-    received: dict[tuple[UUID, UUID], datetime] = {}
-    opened: dict[tuple[UUID, UUID], datetime] = {}
+    times: dict[tuple[UUID, UUID], dict[type[Fact], datetime]] = {}
     for entry in entries:
         fact = entry.fact
-        assert isinstance(fact, ReceiptReceived | ReceiptOpened)
+        assert isinstance(fact, _RECEIPTS)
         assert entry.recorded_at is not None
-        times, key, at = (
-            (opened if isinstance(fact, ReceiptOpened) else received),
-            (fact.send_id, fact.device_id),
-            fact.at,
+        at = entry.recorded_at if isinstance(fact, ReceiptRemoved) else fact.at or entry.recorded_at
+        told = times.setdefault((fact.send_id, fact.device_id), {})
+        told[type(fact)] = min(told.get(type(fact), at), at)
+    if times:
+        sends, devices = zip(*times, strict=True)
+        kinds = (ReceiptReceived, ReceiptOpened, ReceiptRemoved)
+        target.run(
+            _REPORT, list(sends), list(devices), *([told.get(kind) for told in times.values()] for kind in kinds)
         )
-        times[key] = min(times.get(key, at or entry.recorded_at), at or entry.recorded_at)
-    if keys := received.keys() | opened.keys():
-        sends, devices = zip(*keys, strict=True)
-        target.run(_REPORT, list(sends), list(devices), [received.get(key) for key in keys],
-                   [opened.get(key) for key in keys])  # fmt: skip
 
 
 _SELECT = f"""
-    select {", ".join(f"t.{name}" for name in _Row.__struct_fields__)}, r.received_at, r.opened_at
+    select {", ".join(f"t.{name}" for name in _Row.__struct_fields__)}, r.received_at, r.opened_at, r.removed_at
     from deliveries_v1.delivery t
     left join deliveries_v1.receipt r on r.send_id = t.send_id and r.device_id = t.device_id"""
 
@@ -295,6 +318,32 @@ def delivery(connection: Connection[Any], send_id: UUID, device_id: UUID) -> Del
     """What became of one device of a send; None where the send had nothing for it."""
     found = _select(connection, "where t.device_id = %s and t.send_id = %s", device_id, send_id)
     return found[0] if found else None
+
+
+def delivery_by_number(connection: Connection[Any], app_id: UUID, number: int) -> Delivery | None:
+    """One delivery by its ``number``."""
+    planned_position, index = divmod(number, STRIDE)
+    chunk = "t.chunk_id = (select chunk_id from deliveries_v1.chunk where planned_position = %s)"
+    found = _select(connection, f"where {chunk} and t.index = %s and t.app_id = %s", planned_position, index, app_id)
+    return found[0] if found else None
+
+
+def slice_deliveries(
+    connection: Connection[Any], send_id: UUID, *, offset: int = 0, limit: int = 100
+) -> Slice[Delivery]:
+    """So many of a send's deliveries from the ``offset``-th on, and how many there are."""
+    counting = "select count(*) from deliveries_v1.delivery where send_id = %s"
+    total = connection.execute(counting, (send_id,)).fetchall()[0][0]
+    rest = "where t.send_id = %s order by t.ordinal, t.index offset %s limit %s"
+    return Slice(tuple(_select(connection, rest, send_id, offset, limit)), total)
+
+
+def receipt_counts(connection: Connection[Any], send_id: UUID) -> ReceiptCounts:
+    """How many devices reported a send."""
+    counting = (
+        "select count(coalesce(received_at, opened_at)), count(opened_at) from deliveries_v1.receipt where send_id = %s"
+    )
+    return ReceiptCounts(*connection.execute(counting, (send_id,)).fetchall()[0])
 
 
 def badges(connection: Connection[Any], device_ids: Collection[UUID]) -> dict[UUID, int]:

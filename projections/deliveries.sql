@@ -28,9 +28,12 @@ create index delivery_that_failed on {schema}.delivery (send_id, outcome, ordina
 create index delivery_of_device on {schema}.delivery (device_id, planned_position);
 
 create table {schema}.chunk (
-    chunk_id uuid primary key,
-    state    bytea not null
+    chunk_id         uuid primary key,
+    planned_position bigint not null,
+    state            bytea not null
 );
+
+create unique index chunk_number on {schema}.chunk (planned_position);
 
 -- The number on the app's icon, as of the newest event that set it.
 create table {schema}.badge (
@@ -45,5 +48,6 @@ create table {schema}.receipt (
     device_id   uuid not null,
     received_at timestamptz,
     opened_at   timestamptz,
+    removed_at  timestamptz,
     primary key (send_id, device_id)
 );

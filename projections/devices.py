@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
-from psycopg import Connection
 
 from tocsin.domain.entry import Entry, Fact
 from tocsin.domain.events.device import (
@@ -30,64 +27,60 @@ from tocsin.domain.events.device import (
 from tocsin.domain.events.user import UserErased
 from tocsin.domain.personal import Personal
 from tocsin.domain.platforms import provider_for
+from tocsin.projections.devices_queries import (
+    DeviceFilter,
+    SubscribedDevice,
+    device,
+    device_by_external_id,
+    device_by_handle,
+    device_by_number,
+    device_by_token,
+    devices_by_external_id,
+    devices_by_handle,
+    devices_by_id,
+    list_devices,
+    slice_devices,
+    slice_subscriptions,
+    tag_counts,
+    token_digest,
+)
+from tocsin.projections.devices_rows import (
+    ACTIVE,
+    DEVICES,
+    OPTED_OUT,
+    RETIRED,
+    SCHEMA,
+    SUBSCRIPTIONS,
+    Device,
+    Subscription,
+)
 from tocsin.projections.erasure import Erasures
-from tocsin.projections.pages import Conditions, Page, page
 from tocsin.projections.projection import Digest, Projection, Target, of_streams
-from tocsin.projections.tables import Table
 
-SCHEMA = "devices_v1"
-
-ACTIVE = "active"
-OPTED_OUT = "opted_out"
-RETIRED = "retired"
-
-
-class Device(msgspec.Struct, frozen=True):
-    """``provider``: what reaches the platform, if anything. ``user_id``: the data subject that the user is,
-    named at ``user_position``.
-
-    ``state``: ``active``, ``opted_out`` or ``retired``, the last wins. ``retired``: why. ``created_position`` is also
-    the device's number, for protocols whose ids are numbers. ``position``: of its newest event.
-    """
-
-    device_id: UUID
-    app_id: UUID
-    platform: str
-    provider: str | None
-    external_id: str | None
-    token: str | None
-    token_digest: bytes | None
-    user_id: UUID | None
-    user_name: str | None
-    user_digest: bytes | None
-    user_position: int | None
-    alias: str | None
-    alias_digest: bytes | None
-    phone: str | None
-    properties: dict[str, Any] | None
-    property_types: dict[str, Any] | None
-    environment: str | None
-    token_scope: str | None
-    attributes: dict[str, Any]
-    tags: list[str]
-    state: str
-    opted_out: bool
-    retired: str | None
-    created_position: int
-    created_at: datetime
-    updated_at: datetime
-    position: int
-
-
-class _Subscription(msgspec.Struct, frozen=True):
-    app_id: UUID
-    tag: str
-    device_id: UUID
-    created_position: int
-
-
-DEVICES = Table(SCHEMA, "device", Device, "device_id")
-_SUBSCRIPTIONS = Table(SCHEMA, "subscription", _Subscription, "device_id", "tag")
+__all__ = [
+    "ACTIVE",
+    "DEVICES",
+    "OPTED_OUT",
+    "RETIRED",
+    "SCHEMA",
+    "Device",
+    "DeviceFilter",
+    "DevicesProjection",
+    "SubscribedDevice",
+    "device",
+    "device_by_external_id",
+    "device_by_handle",
+    "device_by_number",
+    "device_by_token",
+    "devices_by_external_id",
+    "devices_by_handle",
+    "devices_by_id",
+    "list_devices",
+    "slice_devices",
+    "slice_subscriptions",
+    "tag_counts",
+    "token_digest",
+]
 
 _FORGOTTEN: dict[str, Any] = dict.fromkeys(
     (
@@ -168,6 +161,10 @@ class _Writer:
         if row is None:
             raise LookupError(f"device {entry.originator_id} was never registered")
         changes = self._changes(row, fact, entry.position)
+        if isinstance(fact, DeviceRestored):
+            changes |= {"through": entry.actor.dialect, "registered_at": entry.recorded_at}
+        elif isinstance(fact, TokenChanged) and fact.source == "registration":
+            changes["registered_at"] = entry.recorded_at
         opted_out, retired = changes.get("opted_out", row.opted_out), changes.get("retired", row.retired)
         assert entry.recorded_at is not None
         return replace(
@@ -187,13 +184,15 @@ class _Writer:
             platform=fact.platform,
             provider=provider,
             external_id=fact.external_id,
-            **self._token(fact.token, provider or fact.platform, position),
+            **self._token(fact.token, provider or fact.platform, fact.token_scope, position),
             **self._user(fact.user, position),
             **self._alias(fact.alias, position),
             phone=self._clear(fact.phone, position),
             properties=self._clear(fact.properties, position),
             property_types=self._clear(fact.property_types, position),
             environment=fact.environment,
+            through=entry.actor.dialect,
+            registered_at=entry.recorded_at,
             token_scope=fact.token_scope,
             attributes=fact.attributes,
             tags=[],
@@ -213,7 +212,7 @@ class _Writer:
             case Unsubscribed(tag=tag):
                 return {"tags": [one for one in row.tags if one != tag]}
             case TokenChanged(token=token):
-                return self._token(token, row.provider or row.platform, position)
+                return self._token(token, row.provider or row.platform, row.token_scope, position)
             case DeviceUpdated():
                 return self._updates(row, fact, position)
             case OptedOut() | OptedIn():
@@ -244,9 +243,10 @@ class _Writer:
             }
         return changes
 
-    def _token(self, token: Personal | None, provider: str, position: int) -> dict[str, Any]:
+    def _token(self, token: Personal | None, provider: str, scope: str | None, position: int) -> dict[str, Any]:
         clear = self._clear(token, position)
-        return {"token": clear, "token_digest": None if clear is None else token_digest(self._digest, provider, clear)}
+        digest = None if clear is None else token_digest(self._digest, provider, clear, scope)
+        return {"token": clear, "token_digest": digest}
 
     def _user(self, user: Personal | None, position: int) -> dict[str, Any]:
         clear = self._clear(user, position)
@@ -265,14 +265,9 @@ class _Writer:
         return None if value is None or self._erasures.cover(value.subject, position) else value.value
 
 
-def token_digest(digest: Digest, provider: str, token: str) -> bytes:
-    """By which a device is found by its token: the same string at two providers is two tokens."""
-    return digest("token", f"{provider}:{token}")
-
-
 def _save_subscriptions(target: Target, before: Mapping[UUID, Device], after: Mapping[UUID, Device]) -> None:
     gone: list[tuple[UUID, str]] = []
-    new: dict[tuple[UUID, str], _Subscription] = {}
+    new: dict[tuple[UUID, str], Subscription] = {}
     counts: Counter[tuple[UUID, str]] = Counter()
     for device_id, row in after.items():
         old = before.get(device_id)
@@ -282,11 +277,11 @@ def _save_subscriptions(target: Target, before: Mapping[UUID, Device], after: Ma
         gone += [(device_id, tag) for tag in tags_before if tag not in row.tags]
         for tag in row.tags:
             if tag not in tags_before:
-                new[device_id, tag] = _Subscription(row.app_id, tag, device_id, row.created_position)
+                new[device_id, tag] = Subscription(row.app_id, tag, device_id, row.created_position)
         counts.update((row.app_id, tag) for tag in _counted(row))
         counts.subtract((row.app_id, tag) for tag in _counted(old))
-    _SUBSCRIPTIONS.delete(target, gone)
-    _SUBSCRIPTIONS.save(target, (), new)
+    SUBSCRIPTIONS.delete(target, gone)
+    SUBSCRIPTIONS.save(target, (), new)
     _add_counts(target, {key: count for key, count in counts.items() if count})
 
 
@@ -299,81 +294,3 @@ def _add_counts(target: Target, counts: Mapping[tuple[UUID, str], int]) -> None:
         apps, tags = zip(*counts, strict=True)
         target.run(_COUNT, list(apps), list(tags), list(counts.values()))
         target.run(_DROP_ZEROS, list(apps), list(tags))
-
-
-class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list of devices is narrowed to. ``user_digest``, ``alias_digest``: the ring's digests of the names, of
-    purposes ``user`` and ``alias``. ``state``: ``active``, ``opted_out``, ``retired``."""
-
-    platform: str | None = None
-    user_digest: bytes | None = None
-    alias_digest: bytes | None = None
-    tag: str | None = None
-    state: str | None = None
-
-
-def device(connection: Connection[Any], app_id: UUID, device_id: UUID) -> Device | None:
-    """One device of an app."""
-    return DEVICES.first(connection, "where device_id = %s and app_id = %s", device_id, app_id)
-
-
-def devices_by_id(connection: Connection[Any], device_ids: Collection[UUID]) -> dict[UUID, Device]:
-    """Many devices at once; one that does not exist is not in the answer."""
-    found = DEVICES.select(connection, "where device_id = any(%s)", list(device_ids))
-    return {row.device_id: row for row in found}
-
-
-def device_by_number(connection: Connection[Any], app_id: UUID, number: int) -> Device | None:
-    """One device by the number that is its ``created_position``."""
-    return DEVICES.first(connection, "where created_position = %s and app_id = %s", number, app_id)
-
-
-def device_by_token(connection: Connection[Any], app_id: UUID, digest: bytes) -> Device | None:
-    """The device that has this token (``token_digest``) now; a retired one only where no other has it."""
-    return DEVICES.first(
-        connection,
-        "where token_digest = %s and app_id = %s order by retired is not null, position desc",
-        digest,
-        app_id,
-    )
-
-
-def device_by_external_id(connection: Connection[Any], app_id: UUID, external_id: str) -> Device | None:
-    """The device a client knows by this id; the newest, should several have borne it."""
-    return DEVICES.first(
-        connection, "where external_id = %s and app_id = %s order by created_position desc", external_id, app_id
-    )
-
-
-def list_devices(
-    connection: Connection[Any],
-    app_id: UUID,
-    wanted: DeviceFilter = DeviceFilter(),  # noqa: B008
-    *,
-    after: int = 0,
-    limit: int = 100,
-) -> Page[Device, int]:
-    """Devices of an app in the order they were registered, from those whose ``created_position`` is above ``after``."""
-    conditions = Conditions.of("app_id = %s and created_position > %s", app_id, after)
-    conditions.add(wanted.platform, "platform = %s")
-    conditions.add(wanted.state, "state = %s")
-    conditions.add(wanted.user_digest, "user_digest = %s")
-    conditions.add(wanted.alias_digest, "alias_digest = %s")
-    conditions.add(wanted.tag, "device_id in (select s.device_id from devices_v1.subscription s"
-                               " where s.app_id = t.app_id and s.tag = %s)")  # fmt: skip
-    found = DEVICES.select(
-        connection, f"{conditions.where} order by created_position limit %s", *conditions.parameters, limit + 1
-    )
-    return page(found, limit, lambda row: row.created_position)
-
-
-def tag_counts(connection: Connection[Any], app_id: UUID, tags: Collection[str] | None = None) -> dict[str, int]:
-    """How many devices that are not retired have each tag; all tags in use where ``tags`` is None."""
-    conditions = Conditions.of("app_id = %s", app_id)
-    conditions.add(None if tags is None else list(tags), "tag = any(%s)")
-    return dict(
-        connection.execute(
-            f"select tag, devices from devices_v1.tag_count {conditions.where} order by tag".encode(),
-            conditions.parameters,
-        ).fetchall()
-    )

@@ -19,6 +19,8 @@ create table {schema}.device (
     properties       jsonb,
     property_types   jsonb,
     environment      text,
+    through          text not null,
+    registered_at    timestamptz not null,
     token_scope      text,
     attributes       jsonb not null,
     tags             text[] not null,
@@ -36,6 +38,7 @@ create index device_of_app on {schema}.device (app_id, created_position);
 create index device_of_user on {schema}.device (user_digest, created_position) where user_digest is not null;
 create index device_of_person on {schema}.device (user_id) where user_id is not null;
 create index device_of_alias on {schema}.device (alias_digest, created_position) where alias_digest is not null;
+create index device_of_alias_in_any_case on {schema}.device (lower(alias), app_id) where alias is not null;
 create index device_of_token on {schema}.device (token_digest) where token_digest is not null;
 create index device_of_external_id on {schema}.device (external_id, app_id) where external_id is not null;
 

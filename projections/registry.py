@@ -17,6 +17,7 @@ from tocsin.projections.notifications import NotificationsProjection
 from tocsin.projections.operations import OperationsProjection
 from tocsin.projections.projection import Projection
 from tocsin.projections.sends import SendsProjection
+from tocsin.projections.usage import UsageProjection
 from tocsin.projections.users import UsersProjection
 
 PROJECTIONS: dict[str, Projection] = {
@@ -26,6 +27,7 @@ PROJECTIONS: dict[str, Projection] = {
         UsersProjection(),
         DevicesProjection(),
         AudienceProjection(),
+        UsageProjection(),
         NotificationsProjection(),
         OperationsProjection(),
         SendsProjection(),

@@ -1,0 +1,200 @@
+"""What can be asked of the read model of devices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from psycopg import Connection
+
+from tocsin.domain.identity import handle, ids_of, token_key
+from tocsin.projections.devices_rows import DEVICES, Device
+from tocsin.projections.pages import Conditions, Matching, Page, Slice, page
+from tocsin.projections.projection import Digest
+
+
+def token_digest(digest: Digest, provider: str, token: str, scope: str | None = None) -> bytes:
+    """By which a device is found by its token; ``provider``: or the platform, where none reaches it."""
+    return digest("token", token_key(provider, token, scope))
+
+
+class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list of devices is narrowed to. ``user_digest``, ``alias_digest``: the ring's digests of the names, of
+    purposes ``user`` and ``alias``; ``alias``: in any case. ``state``: ``active``, ``opted_out``, ``retired``;
+    ``registered``: not retired. ``through``: the API it registered through. ``updated_since``: or at that moment.
+    ``matching``: on ``platform``, ``user``, ``device`` (the external id) and ``token``."""
+
+    platform: str | None = None
+    user_digest: bytes | None = None
+    alias_digest: bytes | None = None
+    alias: str | None = None
+    tag: str | None = None
+    state: str | None = None
+    registered: bool | None = None
+    through: str | None = None
+    updated_since: datetime | None = None
+    matching: Matching = ()
+
+
+def device(connection: Connection[Any], app_id: UUID, device_id: UUID) -> Device | None:
+    """One device of an app."""
+    return DEVICES.first(connection, "where device_id = %s and app_id = %s", device_id, app_id)
+
+
+def devices_by_id(connection: Connection[Any], device_ids: Collection[UUID]) -> dict[UUID, Device]:
+    """Many devices at once; one that does not exist is not in the answer."""
+    found = DEVICES.select(connection, "where device_id = any(%s)", list(device_ids))
+    return {row.device_id: row for row in found}
+
+
+def device_by_number(connection: Connection[Any], app_id: UUID, number: int) -> Device | None:
+    """One device by the number that is its ``created_position``."""
+    return DEVICES.first(connection, "where created_position = %s and app_id = %s", number, app_id)
+
+
+def device_by_token(connection: Connection[Any], app_id: UUID, digest: bytes) -> Device | None:
+    """The device that has this token (``token_digest``) now; a retired one only where no other has it."""
+    return DEVICES.first(
+        connection,
+        "where token_digest = %s and app_id = %s order by retired is not null, position desc",
+        digest,
+        app_id,
+    )
+
+
+def device_by_external_id(connection: Connection[Any], app_id: UUID, external_id: str) -> Device | None:
+    """The device a client knows by this id; the newest, should several have borne it."""
+    return DEVICES.first(
+        connection, "where external_id = %s and app_id = %s order by created_position desc", external_id, app_id
+    )
+
+
+def devices_by_external_id(
+    connection: Connection[Any], app_id: UUID, external_ids: Collection[str]
+) -> dict[str, Device]:
+    """Many devices by the ids clients know them by; one that does not exist is not in the answer."""
+    condition = "where external_id = any(%s) and app_id = %s order by created_position"
+    found = DEVICES.select(connection, condition, list(external_ids), app_id)
+    return {row.external_id: row for row in found if row.external_id is not None}
+
+
+def device_by_handle(connection: Connection[Any], app_id: UUID, text: str) -> Device | None:
+    """One device by its id in short form (``domain.identity.handle``)."""
+    return devices_by_handle(connection, app_id, [text]).get(text)
+
+
+def devices_by_handle(connection: Connection[Any], app_id: UUID, handles: Collection[str]) -> dict[str, Device]:
+    """Many devices by their ids in short form; one that does not exist is not in the answer."""
+    ranges = [ids for text in handles if (ids := ids_of(text)) is not None]
+    if not ranges:
+        return {}
+    lowest, highest = zip(*ranges, strict=True)
+    among = "join unnest(%s::uuid[], %s::uuid[]) as r (lowest, highest) on t.device_id between lowest and highest"
+    found = DEVICES.select(connection, f"{among} where app_id = %s", list(lowest), list(highest), app_id)
+    return {handle(row.device_id): row for row in found}
+
+
+def list_devices(
+    connection: Connection[Any],
+    app_id: UUID,
+    wanted: DeviceFilter = DeviceFilter(),  # noqa: B008
+    *,
+    after: int = 0,
+    limit: int = 100,
+) -> Page[Device, int]:
+    """Devices of an app in the order they were registered, from those whose ``created_position`` is above ``after``."""
+    conditions = _conditions(app_id, wanted)
+    conditions.add(after, "created_position > %s")
+    found = DEVICES.select(
+        connection, f"{conditions.where} order by created_position limit %s", *conditions.parameters, limit + 1
+    )
+    return page(found, limit, lambda row: row.created_position)
+
+
+def slice_devices(
+    connection: Connection[Any],
+    app_id: UUID,
+    wanted: DeviceFilter = DeviceFilter(),  # noqa: B008
+    *,
+    offset: int = 0,
+    limit: int = 100,
+) -> Slice[Device]:
+    """So many devices of an app from the ``offset``-th on, in the order they were registered. Raises Invalid."""
+    rows, total = DEVICES.slice(connection, _conditions(app_id, wanted), "created_position", offset, limit)
+    return Slice(tuple(rows), total)
+
+
+def _conditions(app_id: UUID, wanted: DeviceFilter) -> Conditions:
+    conditions = Conditions.of("app_id = %s", app_id)
+    conditions.add(wanted.platform, "platform = %s")
+    conditions.add(wanted.state, "state = %s")
+    conditions.add(wanted.user_digest, "user_digest = %s")
+    conditions.add(wanted.alias_digest, "alias_digest = %s")
+    conditions.add(wanted.alias, "lower(alias) = lower(%s)")
+    conditions.add(wanted.tag, "device_id in (select s.device_id from devices_v1.subscription s"
+                               " where s.app_id = t.app_id and s.tag = %s)")  # fmt: skip
+    conditions.add(wanted.registered, "(retired is null) = %s")
+    conditions.add(wanted.through, "through = %s")
+    conditions.add(wanted.updated_since, "updated_at >= %s")
+    conditions.match(wanted.matching, _MATCHED)
+    return conditions
+
+
+_MATCHED = {"platform": "platform", "user": "user_name", "device": "external_id", "token": "token"}
+
+
+class SubscribedDevice(NamedTuple):
+    """A device that is not retired, and a tag it has."""
+
+    device: Device
+    tag: str
+
+
+_SUBSCRIBED = """
+    from devices_v1.subscription s join devices_v1.device d on d.device_id = s.device_id {where}"""
+
+
+def slice_subscriptions(
+    connection: Connection[Any],
+    app_id: UUID,
+    *,
+    device_id: UUID | None = None,
+    tag: str | None = None,
+    user_digest: bytes | None = None,
+    matching: Matching = (),
+    offset: int = 0,
+    limit: int = 100,
+) -> Slice[SubscribedDevice]:
+    """So many subscriptions of an app from the ``offset``-th on, by device and tag.
+
+    ``matching``: on ``tag``, ``device`` (the external id), ``platform`` and ``user``. Raises Invalid.
+    """
+    conditions = Conditions.of("s.app_id = %s and d.retired is null", app_id)
+    conditions.add(device_id, "s.device_id = %s")
+    conditions.add(tag, "s.tag = %s")
+    conditions.add(user_digest, "d.user_digest = %s")
+    columns = {"tag": "s.tag", "device": "d.external_id", "platform": "d.platform", "user": "d.user_name"}
+    conditions.match(matching, columns)
+    subscribed = _SUBSCRIBED.format(where=conditions.where)
+    total = connection.execute(f"select count(*) {subscribed}".encode(), conditions.parameters).fetchall()[0][0]
+    rows = connection.execute(
+        f"select s.device_id, s.tag {subscribed} order by s.created_position, s.tag offset %s limit %s".encode(),
+        (*conditions.parameters, offset, limit),
+    ).fetchall()
+    found = devices_by_id(connection, {device_id for device_id, _ in rows})
+    return Slice(tuple(SubscribedDevice(found[device_id], tag) for device_id, tag in rows), total)
+
+
+def tag_counts(connection: Connection[Any], app_id: UUID, tags: Collection[str] | None = None) -> dict[str, int]:
+    """How many devices that are not retired have each tag; all tags in use where ``tags`` is None."""
+    conditions = Conditions.of("app_id = %s", app_id)
+    conditions.add(None if tags is None else list(tags), "tag = any(%s)")
+    return dict(
+        connection.execute(
+            f"select tag, devices from devices_v1.tag_count {conditions.where} order by tag".encode(),
+            conditions.parameters,
+        ).fetchall()
+    )
