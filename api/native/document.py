@@ -104,14 +104,25 @@ def reads(kind: type, description: str = "Found.", parameters: Any = ()) -> Deco
     return _answers(reference(kind), description, [MIN_POSITION, *parameters])
 
 
-def lists(kind: type, description: str = "A page.", parameters: Any = (), *, of_record: bool = False) -> Decorator:
-    """Documents an operation that answers pages of ``kind``; ``of_record``: there is no read model to wait for."""
+def lists(
+    kind: type,
+    description: str = "A page.",
+    parameters: Any = (),
+    *,
+    of_record: bool = False,
+    more: Mapping[str, Any] | None = None,
+) -> Decorator:
+    """Documents an operation that answers pages of ``kind``; ``of_record``: there is no read model to wait for.
+
+    ``more``: further members of the page.
+    """
     page = {
         "type": "object",
         "required": ["items", "next"],
         "properties": {
             "items": {"type": "array", "items": reference(kind)},
             "next": {"type": ["string", "null"], "description": "`cursor` of the next page; null on the last."},
+            **(more or {}),
         },
     }
     waits = [] if of_record else [MIN_POSITION]

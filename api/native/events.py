@@ -41,6 +41,8 @@ PARAMETERS = [
     query("after", "Begin after this position.", {"type": "integer", "minimum": 0}),
 ]
 
+ENDED = {"ended": {"type": "boolean", "description": "There was nothing more when this was read."}}
+
 blueprint = Resources("events", __name__, url_prefix="/v1", description="Events: what happened, in the record's order.")
 
 
@@ -58,7 +60,7 @@ class _Place(msgspec.Struct, array_like=True, frozen=True):
 
 @blueprint.route("/apps/<uuid:app_id>/events", methods=["GET"])
 @needs(*EVERYBODY)
-@lists(EventAnswer, "Events, oldest first.", PARAMETERS, of_record=True)
+@lists(EventAnswer, "Events, oldest first.", PARAMETERS, of_record=True, more=ENDED)
 def of_app(app_id: UUID) -> Response:
     """The events of one app.
 
@@ -70,7 +72,7 @@ def of_app(app_id: UUID) -> Response:
 
 @blueprint.route("/events", methods=["GET"])
 @needs(*EVERYBODY)
-@lists(EventAnswer, "Events, oldest first.", PARAMETERS, of_record=True)
+@lists(EventAnswer, "Events, oldest first.", PARAMETERS, of_record=True, more=ENDED)
 def of_all() -> Response:
     """The events of every app the caller may see. `next` as for one app."""
     who = caller()

@@ -29,6 +29,7 @@ from tocsin.api.reads import after, as_json, caught_up, chosen, limit, paged, re
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
 from tocsin.api.writes import Answer, write
+from tocsin.commands.apps import load_enabled
 from tocsin.commands.sends import SendResult, cancel_send, request_send
 from tocsin.domain import send as send_rules
 from tocsin.domain.audience import Audience
@@ -61,6 +62,7 @@ blueprint = Resources(
 @reads(PreviewAnswer, "Who would be reached.")
 def preview(form: dict[str, Any], app_id: UUID) -> Response:
     """Who a send would reach now, who it would leave out and why, and how large the message is. Nothing is sent."""
+    load_enabled(services().engine, app_id)
     wanted = check_audience(audience_of(form["audience"], services().digest, app_id))
     message = message_of(form["message"]) if "message" in form else None
     if message is not None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from flask import Flask
 from werkzeug.test import TestResponse
+
+AppendsNothing = Callable[[], AbstractContextManager[None]]
+"""Makes a block during which the record must not gain an event."""
 
 
 @dataclass(frozen=True)

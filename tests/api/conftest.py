@@ -1,14 +1,20 @@
-"""The API over a record of its own, its read models kept up to date by a real projector."""
+"""The API over a record whose read models a real projector keeps up to date: one for a module, an app for each test."""
 
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
-from calling import Caller
+from calling import AppendsNothing, Caller
 from flask import Flask
+from psycopg import sql
+from serving import serving
 
 from tocsin.api.app import create_app
 from tocsin.api.services import Services
@@ -19,6 +25,7 @@ from tocsin.commands.secrets import SecretChecks
 from tocsin.domain.entry import system
 from tocsin.eventlog.keys import MasterKeys
 from tocsin.eventlog.record import Record
+from tocsin.eventlog.stream.port import StaleEpoch
 from tocsin.eventlog.stream.postgres import PostgresStream
 from tocsin.projections.registry import NAMES
 from tocsin.projections.runner import run
@@ -27,48 +34,77 @@ from tocsin.projections.waiting import Waiter
 MakeServices = Callable[..., Services]
 
 
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    MasterKeys.create(tmp_path / "master.key")
-    return tmp_path / "master.key"
+@pytest.fixture(scope="module")
+def database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
+    """The URL of a database with Tocsin's schema, for the tests of one module."""
+    name = sql.Identifier(f"tocsin_api_{uuid.uuid4().hex[:12]}")
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(sql.SQL("create database {} template {}").format(name, sql.Identifier(migrated_template)))
+        server.execute(sql.SQL("grant create on database {} to tocsin_app").format(name))
+    yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name.as_string().strip(chr(34))}"))
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(sql.SQL("drop database {} with (force)").format(name))
 
 
-@pytest.fixture
-def record(migrated_database_url: str, key_file: Path) -> Iterator[Record]:
-    record = Record.open(migrated_database_url, key_file, readers=24)
+@pytest.fixture(scope="module")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("keys") / "master.key"
+    MasterKeys.create(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def record(database_url: str, key_file: Path) -> Iterator[Record]:
+    record = Record.open(database_url, key_file, readers=24)
     yield record
     record.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def engine(record: Record) -> Engine:
     engine = Engine(record)
     ensure_instance(engine, Context(system("test")))
     return engine
 
 
-@pytest.fixture
-def projector(record: Record, migrated_database_url: str) -> Iterator[threading.Event]:
-    """Every read model kept up to date until the test ends, or the event is set."""
+@contextmanager
+def projecting(record: Record, database_url: str) -> Iterator[None]:
+    """Every read model kept up to date."""
     stop = threading.Event()
-    stream = PostgresStream(migrated_database_url, partitions=2)
-    thread = threading.Thread(target=run, args=(stream, record, NAMES, stop))
+    stream = PostgresStream(database_url, partitions=2)
+
+    def project() -> None:
+        with suppress(StaleEpoch):
+            run(stream, record, NAMES, stop)
+
+    thread = threading.Thread(target=project)
     thread.start()
-    yield stop
-    stop.set()
-    thread.join()
-    stream.close()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        stream.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def waiter(record: Record) -> Iterator[Waiter]:
     waiter = Waiter(record.sessions)
     yield waiter
     waiter.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def projector(engine: Engine, database_url: str, waiter: Waiter) -> Iterator[None]:
+    with projecting(engine.record, database_url):
+        assert waiter.wait_for(engine.record.head().position, NAMES, 60)
+        yield
+
+
+@pytest.fixture(scope="module")
 def make_services(engine: Engine, waiter: Waiter) -> MakeServices:
+    """Services with some members of the test's own."""
+
     def make(**members: object) -> Services:
         given = {"readiness": lambda: {"database": None}, **members}
         return Services(engine=engine, checks=SecretChecks(engine), waiter=waiter, **given)  # type: ignore[arg-type]
@@ -76,13 +112,13 @@ def make_services(engine: Engine, waiter: Waiter) -> MakeServices:
     return make
 
 
-@pytest.fixture
-def app(make_services: MakeServices, projector: threading.Event) -> Flask:
+@pytest.fixture(scope="module")
+def app(make_services: MakeServices, projector: None) -> Flask:
     return create_app(make_services())
 
 
-@pytest.fixture
-def instance_token(engine: Engine, waiter: Waiter, projector: threading.Event) -> str:
+@pytest.fixture(scope="module")
+def instance_token(engine: Engine, waiter: Waiter, projector: None) -> str:
     """The token of an admin of the instance."""
     done = issue_credential(
         engine, Context(system("test")), INSTANCE, kind="bearer", dialect="native", name="admin", roles=["admin"]
@@ -91,7 +127,7 @@ def instance_token(engine: Engine, waiter: Waiter, projector: threading.Event) -
     return done.result.secret
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def admin(app: Flask, instance_token: str) -> Caller:
     """An admin of the instance."""
     return Caller(app, instance_token)
@@ -99,7 +135,7 @@ def admin(app: Flask, instance_token: str) -> Caller:
 
 @pytest.fixture
 def campus(admin: Caller) -> Caller:
-    """The instance's admin, speaking of one app."""
+    """The instance's admin, speaking of an app of the test's own."""
     return admin.of_app(admin.post("/v1/apps", {"name": "Campus"}).json["app_id"])
 
 
@@ -112,3 +148,24 @@ def issue(campus: Caller) -> Callable[..., Caller]:
         return Caller(campus.app, answer.json["secret"], campus.prefix)
 
     return issued
+
+
+@pytest.fixture
+def appends_nothing(record: Record) -> AppendsNothing:
+    """A block during which the record must not gain an event."""
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        before = record.head().position
+        yield
+        assert record.head().position == before, "something was appended"
+
+    return block
+
+
+@pytest.fixture(scope="module")
+def server(app: Flask, database_url: str, key_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of `tocsin api`, two processes of it, on the module's record."""
+    directory = tmp_path_factory.mktemp("server")
+    with (directory / "log").open("w") as log, serving(database_url, key_file, log) as url:
+        yield url

@@ -1,0 +1,55 @@
+"""`tocsin api` as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.request import urlopen
+
+
+@contextmanager
+def serving(database_url: str, key_file: Path, log: IO[str], port: int = 0, workers: int = 2) -> Iterator[str]:
+    """The URL of a server until the block ends; it must end by itself when told to."""
+    chosen = port or free_port()
+    process = start(database_url, key_file, log, chosen, workers)
+    url = f"http://127.0.0.1:{chosen}"
+    try:
+        await_answer(f"{url}/healthz", process)
+        yield url
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+def start(
+    database_url: str, key_file: Path, log: IO[str], port: int, workers: int, **more: str
+) -> subprocess.Popen[bytes]:
+    """Start the exact command; ``more``: further environment variables."""
+    command = [sys.executable, "-m", "tocsin", "api", "--port", str(port), "--workers", str(workers)]
+    settings = {"TOCSIN_DATABASE_URL": database_url, "TOCSIN_MASTER_KEY_FILE": str(key_file)}
+    return subprocess.Popen(command, env={**os.environ, **settings, **more}, stdout=log, stderr=log)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def await_answer(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a URL answers 200."""
+    for _ in range(600):
+        assert process.poll() is None, "the server ended"
+        try:
+            with urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} never answered")

@@ -1,0 +1,267 @@
+"""Sends, deliveries and receipts over HTTP, with a real planner."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from calling import AppendsNothing, Caller, token
+from outcomes import deliver
+
+from tocsin.eventlog.record import Record
+from tocsin.eventlog.stream.postgres import PostgresStream
+from tocsin.workers.planner_process import run_planner
+
+MESSAGE = {"title": "Threat", "body": "Stay away from the library"}
+EVERYONE = {"everyone": True}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def planner(record: Record, database_url: str, projector: None) -> Iterator[None]:
+    stop = threading.Event()
+    stream = PostgresStream(database_url)
+    thread = threading.Thread(target=run_planner, args=(record, stream, stop))
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+    stream.close()
+
+
+@pytest.fixture
+def people(campus: Caller) -> dict[str, str]:
+    """Device ids by name. Windows is configured, Apple and Google are not."""
+    campus.put("/providers/wns", {"configuration": {"client_id": "x"}, "secret": "y"})
+    bodies = {
+        "ada": {"platform": "windows", "token": "https://db5.notify.windows.com/?token=a", "user": "ada"},
+        "bob": {"platform": "windows", "token": "https://db5.notify.windows.com/?token=b", "user": "bob"},
+        "eve": {"platform": "windows", "token": "https://db5.notify.windows.com/?token=e", "alias": "eve"},
+        "ios": {"platform": "ios", "token": token(1), "user": "ada"},
+        "bare": {"platform": "windows"},
+    }
+    found = {name: campus.post("/devices", {**body, "tags": ["all", name]}) for name, body in bodies.items()}
+    ids = {name: answer.json["device_id"] for name, answer in found.items()}
+    campus.post(f"/devices/{ids['eve']}/opt-out")
+    return ids
+
+
+def frozen(campus: Caller, send_id: str) -> dict[str, Any]:
+    """A send, once its audience is frozen."""
+    for _ in range(600):
+        found = campus.get(f"/sends/{send_id}").json
+        if found["as_of"] is not None:
+            return dict(found)
+        time.sleep(0.05)
+    raise AssertionError("the audience was never frozen")
+
+
+def test_a_preview_counts_who_would_be_reached_and_sends_nothing(
+    campus: Caller, people: dict[str, str], appends_nothing: AppendsNothing
+) -> None:
+    with appends_nothing():
+        answer = campus.post("/sends/preview", {"audience": EVERYONE, "message": MESSAGE})
+    assert answer.status_code == 200
+    assert answer.json["by_provider"] == {"wns": 2}
+    assert (answer.json["audience"], answer.json["excluded"]) == (2, {"no-provider": 1, "no-token": 1, "opted-out": 1})
+    assert answer.json["payload"]["wns"]["size"] < answer.json["payload"]["wns"]["limit"]
+    for audience, count in (
+        ({"users": ["ada"]}, 1),
+        ({"aliases": ["eve"]}, 0),
+        ({"tags": ["ada", "bob"]}, 2),
+        ({"expression": "all && !bob"}, 1),
+        ({"devices": [people["bob"]]}, 1),
+        ({"everyone": True, "platforms": ["ios"]}, 0),
+    ):
+        assert campus.post("/sends/preview", {"audience": audience}).json["audience"] == count, audience
+
+
+def test_a_send_is_followed_from_its_request_to_every_devices_outcome(
+    campus: Caller, people: dict[str, str], record: Record
+) -> None:
+    requested = campus.post("/sends", {"message": MESSAGE, "audience": EVERYONE})
+    assert (requested.status_code, requested.json["status"]) == (202, "started")
+    send_id = requested.json["send_id"]
+    assert requested.headers["Location"] == f"{campus.prefix}/sends/{send_id}"
+    planned = frozen(campus, send_id)
+    assert (planned["audience_count"], planned["excluded"]) == (2, {"no-provider": 1, "no-token": 1, "opted-out": 1})
+    app_id = UUID(campus.prefix.rpartition("/")[2])
+    last = deliver(record, app_id, UUID(send_id), failed={UUID(people["bob"])})
+    done = campus.get(f"/sends/{send_id}?min_position={last}").json
+    assert (done["status"], done["by_provider"]["wns"]["delivered"], done["outcomes"]["failed"]) == ("completed", 1, 1)
+    assert done["law"] == {"audience": 2, "accounted": 2, "holds": True}
+
+    deliveries = campus.get(f"/sends/{send_id}/deliveries?min_position={last}").json["items"]
+    assert {one["device_id"]: one["outcome"] for one in deliveries} == {
+        people["ada"]: "delivered",
+        people["bob"]: "failed",
+    }
+    failed = campus.get(f"/sends/{send_id}/deliveries?outcome=failed&provider=wns").json["items"]
+    assert [(one["device_id"], one["code"]) for one in failed] == [(people["bob"], "BadDeviceToken")]
+    assert campus.get(f"/sends/{send_id}/deliveries?outcome=failed&provider=apns").json["items"] == []
+    first = campus.get(f"/sends/{send_id}/deliveries?limit=1").json
+    second = campus.get(f"/sends/{send_id}/deliveries?limit=1&cursor={first['next']}").json
+    assert first["items"] + second["items"] == deliveries
+
+    left_out = campus.get(f"/sends/{send_id}/excluded").json["items"]
+    assert {one["device_id"]: one["reason"] for one in left_out} == {
+        people["eve"]: "opted-out",
+        people["ios"]: "no-provider",
+        people["bare"]: "no-token",
+    }
+    opted = campus.get(f"/sends/{send_id}/excluded?reason=opted-out").json["items"]
+    assert [one["device_id"] for one in opted] == [people["eve"]]
+    assert campus.get(f"/devices/{people['bob']}/deliveries").json["items"] == failed
+    assert campus.get("/sends?status=completed").json["items"][0] == done
+
+
+def test_a_frozen_audience_is_recomputed_after_everything_changed(campus: Caller, people: dict[str, str]) -> None:
+    send_id = campus.post("/sends", {"message": MESSAGE, "audience": {"users": ["ada", "bob"]}}).json["send_id"]
+    as_of = frozen(campus, send_id)["as_of"]
+    for device in people.values():
+        campus.delete(f"/devices/{device}")
+    answer = campus.get(f"/sends/{send_id}/audience?recompute=true")
+    assert answer.content_type == "application/x-ndjson"
+    *lines, last = [json.loads(line) for line in answer.text.splitlines()]
+    assert {line["device_id"]: line["excluded"] for line in lines} == {
+        people["ada"]: None,
+        people["bob"]: None,
+        people["ios"]: "no-provider",
+    }
+    assert last["summary"] == {
+        "as_of": as_of,
+        "audience": 2,
+        "by_provider": {"wns": 2},
+        "excluded": {"no-provider": 1},
+        "as_recorded": True,
+    }
+
+
+def test_people_in_an_audience_are_named_to_auditors_alone(
+    campus: Caller, people: dict[str, str], issue: Callable[..., Caller]
+) -> None:
+    campus.patch(f"/devices/{people['ada']}", {"user": "ada lovelace"})
+    body = {"message": MESSAGE, "audience": {"users": ["ada lovelace"], "aliases": ["eve"]}}
+    send_id = campus.post("/sends", body).json["send_id"]
+    address = f"/sends/{send_id}/audience"
+    assert campus.get(address).json["asked"] == {"users": ["ada lovelace"], "aliases": ["eve"]}
+    assert issue("auditor").get(address).json["asked"]["users"] == ["ada lovelace"]
+    masked = issue("sender").get(address)
+    assert masked.json["asked"]["users"][0]["protected"] is True
+    assert "lovelace" not in masked.text
+    assert campus.get(f"/sends/{send_id}").json["audience"]["users"] == 1
+
+
+def test_what_a_notification_and_its_followup_say_is_pushed(campus: Caller, people: dict[str, str]) -> None:
+    notification = campus.post("/notifications", {"title": "Threat", "body": "Stay away"}).json["notification_id"]
+    campus.post(f"/notifications/{notification}/followups", {"body": "Security services have arrived on scene"})
+    subject = {"notification_id": notification, "followup_id": 1}
+    pushed = campus.post("/sends", {"subject": subject, "audience": EVERYONE})
+    assert pushed.json["message"]["body"] == "Security services have arrived on scene"
+    assert pushed.json["subject"] == subject
+    listed = campus.get(f"/sends?notification_id={notification}").json["items"]
+    assert [one["send_id"] for one in listed] == [pushed.json["send_id"]]
+    campus.delete(f"/notifications/{notification}")
+    assert campus.post("/sends", {"subject": subject, "audience": EVERYONE}).status_code == 409
+
+
+def test_recipients_messages_of_their_own_are_personal_data(campus: Caller, people: dict[str, str]) -> None:
+    personal = [
+        {"user": "ada", "message": {"body": "Ada, come home"}},
+        {"device": people["bob"], "message": {"body": "Bob, come home"}},
+        {"alias": "eve", "message": {"body": "Eve, come home"}},
+    ]
+    body = {"message": MESSAGE, "audience": EVERYONE, "personal": personal}
+    send_id = campus.post("/sends", body).json["send_id"]
+    assert "come home" not in campus.get(f"/sends/{send_id}").text
+    told = campus.get(f"/sends/{send_id}/history").json["items"][0]["data"]["personal"]
+    assert [one["message"]["body"] for one in told] == ["Ada, come home", "Bob, come home", "Eve, come home"]
+
+
+def test_a_scheduled_send_is_cancelled_before_its_time(campus: Caller, people: dict[str, str], record: Record) -> None:
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    scheduled = campus.post("/sends", {"message": MESSAGE, "audience": EVERYONE, "not_before": later})
+    assert scheduled.json["status"] == "scheduled"
+    position = record.head().position
+    address = f"/sends/{scheduled.json['send_id']}"
+    assert campus.post(f"{address}/cancel", {"reason": "false alarm"}).json["status"] == "cancelled"
+    assert campus.get(address).json["reason"] == "false alarm"
+    assert campus.get(f"{address}?as_of={position}").json["status"] == "scheduled"
+    types = [event["type"] for event in campus.get(f"{address}/history").json["items"]]
+    assert types == ["send.requested", "send.scheduled", "send.cancelled"]
+
+
+def test_a_send_to_nobody_is_refused_unless_it_is_scheduled(campus: Caller, appends_nothing: AppendsNothing) -> None:
+    nobody = {"message": MESSAGE, "audience": {"tags": ["nobody"]}}
+    with appends_nothing():
+        refused = campus.post("/sends", nobody)
+        assert (refused.status_code, refused.json["code"]) == (422, "audience-empty")
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    assert campus.post("/sends", {**nobody, "not_before": later}).status_code == 202
+
+
+def test_a_device_registered_just_now_is_somebody(campus: Caller) -> None:
+    for number in range(20):
+        headers = {"Prefer": "respond-async"}
+        body = {"platform": "android", "token": f"t{number}", "tags": [f"only-{number}"]}
+        campus.post("/devices", body, headers=headers)
+        sent = campus.post("/sends", {"message": MESSAGE, "audience": {"tags": [f"only-{number}"]}}, headers=headers)
+        assert sent.status_code == 202, sent.text
+
+
+def test_a_message_too_large_for_a_provider_is_refused_at_the_request(
+    campus: Caller, people: dict[str, str], appends_nothing: AppendsNothing
+) -> None:
+    with appends_nothing():
+        for address in ("/sends", "/sends/preview"):
+            body = {"message": {"title": "x", "body": "y" * 4000, "data": {"z": "z" * 4000}}, "audience": EVERYONE}
+            refused = campus.post(address, body)
+            assert (refused.status_code, refused.json["code"]) == (422, "payload-too-large"), refused.text
+            assert refused.json["provider"] == "wns"
+            assert refused.json["size"] > refused.json["limit"]
+
+
+def test_a_phone_reports_what_it_received_and_opened(
+    campus: Caller, people: dict[str, str], appends_nothing: AppendsNothing
+) -> None:
+    send_id = campus.post("/sends", {"message": MESSAGE, "audience": EVERYONE}).json["send_id"]
+    frozen(campus, send_id)
+    report = {"device_id": people["ada"], "event": "received", "at": "2026-03-01T10:00:00Z"}
+    reported = campus.post(f"/sends/{send_id}/receipts", report)
+    assert (reported.status_code, reported.json["received"], reported.json["opened"]) == (201, True, False)
+    campus.post(f"/sends/{send_id}/receipts", {"device_id": people["ada"], "event": "opened"})
+    with appends_nothing():
+        assert campus.post(f"/sends/{send_id}/receipts", report).status_code == 201
+        for stranger in (people["bare"], str(UUID(int=7))):
+            refused = campus.post(f"/sends/{send_id}/receipts", {"device_id": stranger, "event": "opened"})
+            assert refused.status_code == 404
+    delivery = campus.get(f"/devices/{people['ada']}/deliveries").json["items"][0]
+    assert delivery["received_at"] == "2026-03-01T10:00:00Z"
+    assert delivery["opened_at"] is not None
+
+
+def test_a_feed_tells_every_devices_outcome_by_its_address(
+    campus: Caller, people: dict[str, str], record: Record
+) -> None:
+    send_id = campus.post("/sends", {"message": MESSAGE, "audience": EVERYONE}).json["send_id"]
+    frozen(campus, send_id)
+    app_id = UUID(campus.prefix.rpartition("/")[2])
+    deliver(record, app_id, UUID(send_id), failed={UUID(people["bob"])})
+    told = campus.get("/events?types=delivery.*").json["items"]
+    assert {one["subject"]: one["type"] for one in told} == {
+        people["ada"]: "delivery.delivered",
+        people["bob"]: "delivery.failed",
+    }
+    assert [one["id"] for one in told] == [f"{one['position']}.{one['index']}" for one in told]
+    assert told[0]["data"]["send_id"] == send_id
+    for one in told:
+        page = campus.get(f"/events?types=delivery.*&limit=1&after={one['position'] - 1}").json
+        assert page["items"][0]["position"] == one["position"]
+    first = campus.get("/events?types=delivery.*&limit=1").json
+    second = campus.get(f"/events?types=delivery.*&limit=1&cursor={first['next']}").json
+    assert first["items"] + second["items"] == told, "a page may end within an event of the record"

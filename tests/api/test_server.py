@@ -1,0 +1,117 @@
+"""The server itself: several processes, one port, a clean stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import requests
+from calling import Caller, token
+from serving import await_answer, free_port, serving, start
+
+
+def bearer(caller: Caller) -> dict[str, str]:
+    return {"Authorization": f"Bearer {caller.token}"}
+
+
+def test_all_processes_answer_and_are_counted_together(server: str, campus: Caller) -> None:
+    def register(number: int) -> int:
+        body = {"platform": "ios", "token": token(number)}
+        return requests.post(f"{server}{campus.prefix}/devices", json=body, headers=bearer(campus)).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(register, range(60))) == {201}
+    counted = requests.get(f"{server}/metrics").text
+    route = 'method="POST",route="/v1/apps/<uuid:app_id>/devices",status="201"'
+    assert f"tocsin_http_requests_total{{{route}}} 60.0" in counted
+
+
+def test_what_one_process_wrote_is_read_through_any(server: str, campus: Caller) -> None:
+    for number in range(100, 130):
+        body = {"platform": "ios", "token": token(number)}
+        written = requests.post(f"{server}{campus.prefix}/devices", json=body, headers=bearer(campus))
+        read = requests.get(f"{server}{written.headers['Location']}", headers=bearer(campus))
+        assert (written.status_code, read.status_code) == (201, 200)
+
+
+def workers_of(log: Path) -> list[int]:
+    """The processes that gunicorn says it started, oldest first."""
+    return [int(found) for found in re.findall(r"Booting worker with pid: (\d+)", log.read_text())]
+
+
+def is_running(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_process_that_is_killed_is_replaced(
+    database_url: str, key_file: Path, campus: Caller, tmp_path: Path
+) -> None:
+    file = tmp_path / "log"
+    with file.open("w") as log, serving(database_url, key_file, log, workers=1) as url:
+        (worker,) = workers_of(file)
+        os.kill(worker, signal.SIGKILL)
+        for _ in range(300):
+            if len(workers_of(file)) == 2:
+                break
+            time.sleep(0.1)
+        assert requests.get(f"{url}{campus.prefix}", headers=bearer(campus)).status_code == 200
+
+
+def test_a_server_told_to_stop_finishes_what_it_is_answering_and_leaves_nothing(
+    database_url: str, key_file: Path, campus: Caller, tmp_path: Path
+) -> None:
+    file, port = tmp_path / "log", free_port()
+    url = f"http://127.0.0.1:{port}"
+    with file.open("w") as log:
+        process = start(database_url, key_file, log, port, 1, TMPDIR=str(tmp_path))
+        await_answer(f"{url}/healthz", process)
+        assert list(tmp_path.glob("tocsin-metrics-*"))
+        end = requests.get(f"{url}{campus.prefix}/events?limit=1000", headers=bearer(campus)).json()["next"]
+        with ThreadPoolExecutor(1) as pool:
+            address = f"{url}{campus.prefix}/events?wait=3&cursor={end}"
+            waiting = pool.submit(requests.get, address, headers=bearer(campus))
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            assert waiting.result(timeout=30).json()["items"] == []
+        assert process.wait(timeout=30) == 0
+    assert not any(map(is_running, workers_of(file)))
+    assert not list(tmp_path.glob("tocsin-metrics-*"))
+    with (tmp_path / "other").open("w") as log, serving(database_url, key_file, log, port=port) as again:
+        assert requests.get(f"{again}/healthz").status_code == 200, "the port is free at once"
+
+
+def test_a_server_whose_port_is_taken_says_so_and_ends(database_url: str, key_file: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with (tmp_path / "log").open("w") as log:
+            process = start(database_url, key_file, log, taken.getsockname()[1], 1)
+            assert process.wait(timeout=60) != 0
+    assert "in use" in (tmp_path / "log").read_text()
+
+
+def test_the_servers_log_is_lines_of_json_without_paths_or_tokens(
+    database_url: str, key_file: Path, campus: Caller, tmp_path: Path
+) -> None:
+    with (tmp_path / "log").open("w") as log, serving(database_url, key_file, log, workers=1) as url:
+        requests.get(f"{url}{campus.prefix}/devices?user=lovelace", headers=bearer(campus))
+        requests.get(f"{url}{campus.prefix}/devices", headers={"Authorization": f"{bearer(campus)['Authorization']}x"})
+    text = (tmp_path / "log").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    messages = [line["message"] for line in lines if line["logger"] == "tocsin.api.app"]
+    assert "GET /v1/apps/<uuid:app_id>/devices 200" in messages
+    assert "GET /v1/apps/<uuid:app_id>/devices 401" in messages
+    assert all(line["role"] == "api" for line in lines)
+    assert campus.token is not None
+    for secret in ("lovelace", campus.token, campus.token.rpartition("_")[2], campus.prefix.rpartition("/")[2]):
+        assert secret not in text
