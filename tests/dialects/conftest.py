@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -67,3 +68,16 @@ def services(record: tuple[Record, str]) -> Iterator[Services]:
 @pytest.fixture(scope="module")
 def app(services: Services) -> Flask:
     return create_app(services)
+
+
+@pytest.fixture
+def appends_nothing(services: Services) -> Callable[[], AbstractContextManager[None]]:
+    """A block during which the record must not gain an event."""
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        before = services.record.head().position
+        yield
+        assert services.record.head().position == before, "something was appended"
+
+    return block

@@ -8,13 +8,13 @@ from tocsin.api.dialects.moxie.representations import ROOTS
 from tocsin.domain.notification import MAX_BODY, MAX_LABEL, MAX_URL
 
 _SIGNED: list[dict[str, list[str]]] = [{"key": [], "signature": [], "nonce": []}]
-_DATE = {"type": "string", "format": "moxie-date", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$"}
+_DATE = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$"}
 _STRING = {"type": "string"}
 _MESSAGE = {"type": "string", "minLength": 1, "maxLength": MAX_BODY}
 _URL = {"type": ["string", "null"], "maxLength": MAX_URL, "description": "What describes it."}
 _LABEL = {"type": ["string", "null"], "maxLength": MAX_LABEL, "description": "What describes it, such as `flood`."}
-_IDENT = {"name": "ident", "in": "path", "required": True, "schema": {"type": "string"}}
-_NUMBER = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+_IDENT = {"name": "ident", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+_NUMBER = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
 _HISTORY = {
     "name": "history",
     "in": "query",

@@ -46,7 +46,9 @@ def serves(method: str, rule: str, *further: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         for address in (*(root + rule for root in ROOTS), *further):
+            # Both, though either matches both: of a wrong method only the very rule tells the right ones.
             blueprint.add_url_rule(address, view_func=view, methods=[method])
+            blueprint.add_url_rule(address + "/", view_func=view, methods=[method])
         return view
 
     return decorate
@@ -59,7 +61,7 @@ def negotiate() -> None:
         accepts(*PRODUCED)
 
 
-@serves("GET", "/")
+@serves("GET", "")
 def list_notifications() -> Response:
     """The notifications in force, or all."""
     return as_json(
@@ -67,7 +69,7 @@ def list_notifications() -> Response:
     )
 
 
-@serves("POST", "/")
+@serves("POST", "")
 def create() -> Response:
     """Publish a notification. Nothing is pushed."""
     caller, engine = authenticated(), services().engine

@@ -1,0 +1,42 @@
+"""Requesting sends: what may be pushed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from tocsin.commands.context import Context
+from tocsin.commands.engine import Engine
+from tocsin.commands.notifications import create_notification
+from tocsin.commands.sends import load_send, request_send
+from tocsin.domain.audience import Audience
+from tocsin.domain.errors import Invalid
+from tocsin.domain.events.send import Subject
+from tocsin.domain.message import Message
+from tocsin.domain.notification import CreateNotification
+from tocsin.domain.send import RequestSend
+
+
+def test_what_has_expired_is_pushed_only_by_who_says_it_may_have(
+    engine: Engine, context: Context, app_id: UUID
+) -> None:
+    now = engine.clock()
+    old = CreateNotification(body="Flood", starts_at=now - timedelta(hours=2), expires_at=now - timedelta(hours=1))
+    notification_id = create_notification(engine, context, app_id, old).result.notification_id
+
+    def push(**members: object) -> RequestSend:
+        return RequestSend(
+            message=Message(body="Flood"),
+            audience=Audience(everyone=True),
+            subject=Subject(notification_id=notification_id),
+            now=now,
+            expires_at=now + timedelta(hours=1),
+            **members,  # type: ignore[arg-type]
+        )
+
+    with pytest.raises(Invalid, match="expired"):
+        request_send(engine, context, app_id, push())
+    done = request_send(engine, context, app_id, push(past_validity=True))
+    assert load_send(engine, app_id, done.result.send_id).state is not None
