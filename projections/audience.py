@@ -53,7 +53,8 @@ class AudienceCounts:
 def resolve(
     connection: Connection[Any], app_id: UUID, audience: Audience, as_of: int, digest: Digest
 ) -> Iterator[AudienceRow]:
-    """The devices that matched as the record stood at position ``as_of``: the same answer at any later time.
+    """The devices that matched as the record stood at position ``as_of``: the same answer at any later time, but that a
+    device erased since is no longer found by its alias or its properties.
 
     By provider, those that none reaches last, then by device. Rows are streamed over ``connection``, in a transaction
     that lasts as long as the iteration. ``digest``: the key ring's. Raises TooEarly; Invalid for an expression that

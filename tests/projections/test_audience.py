@@ -141,6 +141,13 @@ def expected(entries: Sequence[Entry], app_id: UUID, audience: Audience, as_of: 
             configured_now.discard(entry.fact.provider)
         elif entry.originator_id != app_id:
             states[entry.originator_id] = devices.evolve(states.get(entry.originator_id), entry.fact)
+    # What was erased since, nobody can look for any more.
+    erased = {
+        entry.originator_id
+        for entry in entries
+        if isinstance(entry.fact, DeviceRetired) and entry.fact.reason is Retirement.ERASED
+    }
+    states = {one: replace(state, alias=None) if one in erased else state for one, state in states.items()}
     rows = [
         AudienceRow(device_id, state.platform, provider_for(state.platform), exclusion(state, configured_now))
         for device_id, state in states.items()
