@@ -1,0 +1,189 @@
+"""``tocsin up`` as a user runs it: a process with a data directory, to be looked at, stopped and killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+from embedded.processes import children_of, is_alive, postmaster_pid
+
+from tocsin.eventlog.embedded import EmbeddedPostgres
+from tocsin.eventlog.record import Record
+from tocsin.sandbox.handle import SandboxHandle
+
+START_SECONDS = 90.0
+STOP_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], what: str, patience: float = 60.0, every: float = 0.02) -> T:
+    """The first true answer of ``look``."""
+    deadline = time.monotonic() + patience
+    while not (answer := look()):
+        assert time.monotonic() < deadline, f"waited {patience:.0f} s in vain: {what}"
+        time.sleep(every)
+    return answer
+
+
+class Instance:
+    """One data directory and, while it runs, the supervisor on it."""
+
+    def __init__(self, directory: Path, log: Path, *options: str) -> None:
+        self.directory = directory
+        self.log = log
+        self._options = options
+        self._supervisor: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start everything and wait until it says that it is up."""
+        said = self.log.stat().st_size if self.log.exists() else 0
+        command = [sys.executable, "-m", "tocsin", "up", "--data", str(self.directory), "--port", "0", *self._options]
+        with self.log.open("ab") as log:
+            self._supervisor = subprocess.Popen(command, stdout=log, stderr=log, env=_environment(), cwd="/")
+        eventually(lambda: self._is_up(said), f"it is up; its log is {self.log}", START_SECONDS)
+
+    def _is_up(self, said: int) -> bool:
+        assert self.supervisor.poll() is None, f"it has ended: {self.log.read_text()[said:]}"
+        with self.log.open("rb") as log:
+            log.seek(said)
+            return b"for scripts" in log.read()
+
+    @property
+    def supervisor(self) -> subprocess.Popen[bytes]:
+        """The process a user started."""
+        assert self._supervisor is not None
+        return self._supervisor
+
+    def interrupt(self) -> int:
+        """Ctrl-C; the exit status once it has ended."""
+        self.supervisor.send_signal(signal.SIGINT)
+        return self.supervisor.wait(STOP_SECONDS)
+
+    def close(self) -> None:
+        """Stop what still runs and delete the database."""
+        if self._supervisor is not None and self._supervisor.poll() is None:
+            self.interrupt()
+        EmbeddedPostgres(self.directory / "postgres").destroy()
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one process and nothing else."""
+        os.kill(self.pid(name), signal.SIGKILL)
+        if name == "supervisor":
+            self.supervisor.wait()
+
+    def pid(self, name: str) -> int:
+        """Of a supervised process, or of ``supervisor``, ``guard``, ``postmaster``, ``api-worker``."""
+        match name:
+            case "supervisor":
+                return self.supervisor.pid
+            case "postmaster":
+                return postmaster_pid(self.directory / "postgres")
+            case "api-worker":
+                return min(children_of(self.processes()["api"]["pid"]))
+            case "guard":
+                return next(pid for pid in children_of(self.supervisor.pid) if _runs(pid, "supervisor_guard.py"))
+            case _:
+                return int(self.processes()[name]["pid"])
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """What the supervisor says of its processes, by name."""
+        listed = json.loads((self.directory / "processes.json").read_text())["processes"]
+        return {process["name"]: process for process in listed}
+
+    def is_whole(self) -> bool:
+        """Whether every process is ready."""
+        return all(process["state"] == "ready" for process in self.processes().values())
+
+    def everybody(self) -> set[int]:
+        """The supervisor, the postmaster, and every process below them."""
+        return _with_descendants(self.supervisor.pid) | _with_descendants(self.pid("postmaster"))
+
+    @property
+    def environment_file(self) -> Path:
+        """What ``tocsin up --sandbox`` writes for scripts."""
+        return self.directory / "sandbox.env"
+
+    def environment(self) -> dict[str, str]:
+        """Its content."""
+        return dict(line.split("=", 1) for line in self.environment_file.read_text().splitlines())
+
+    @property
+    def sandbox(self) -> SandboxHandle:
+        """The supervised sandbox."""
+        return SandboxHandle(json.loads((self.directory / "sandbox" / "providers.json").read_text()))
+
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        """One call of the API under ``/v1`` as its admin; the JSON it answers."""
+        known = self.environment()
+        headers = {"Authorization": f"Bearer {known['TOCSIN_ADMIN_TOKEN']}", **options.pop("headers", {})}
+        url = f"{known['TOCSIN_URL']}/v1{path}"
+        answer = requests.request(method, url, headers=headers, timeout=60, **options)
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def import_devices(self, app_id: str, lines: list[str]) -> list[dict[str, Any]]:
+        """Import devices, one to a line; what became of each line."""
+        known = self.environment()
+        answer = requests.post(
+            f"{known['TOCSIN_URL']}/v1/apps/{app_id}/devices/import",
+            data="\n".join(lines).encode(),
+            headers={"Authorization": f"Bearer {known['TOCSIN_ADMIN_TOKEN']}", "Content-Type": "application/x-ndjson"},
+            timeout=60,
+        )
+        assert answer.ok, answer.text
+        return [line for line in map(json.loads, answer.text.splitlines()) if "line" in line]
+
+    @contextmanager
+    def record(self) -> Iterator[Record]:
+        """The record itself, for who trusts no read model."""
+        record = Record.open(self.database_url(), self.directory / "master.key", readers=2)
+        try:
+            yield record
+        finally:
+            record.close()
+
+    def database_url(self) -> str:
+        """The superuser's way to the embedded server, once it runs."""
+        server = EmbeddedPostgres(self.directory / "postgres")
+        return eventually(server.connection, "PostgreSQL runs").url
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Another command on the same data."""
+        command = [sys.executable, "-m", "tocsin", *arguments, "--data", str(self.directory)]
+        return subprocess.run(command, env=_environment(), cwd="/", capture_output=True, text=True, check=False)
+
+
+def is_private(file: Path) -> bool:
+    """Whether nobody but its owner may read a file."""
+    return stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those that run."""
+    return {pid for pid in pids if is_alive(pid)}
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+
+
+def _with_descendants(pid: int) -> set[int]:
+    found = {pid}
+    for child in children_of(pid):
+        found |= _with_descendants(child)
+    return found
+
+
+def _runs(pid: int, program: str) -> bool:
+    return program in Path(f"/proc/{pid}/cmdline").read_text()

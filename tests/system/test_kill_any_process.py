@@ -1,0 +1,71 @@
+"""Any single process is killed in the middle of a send: every device has one outcome, and doubt is on the record."""
+
+from __future__ import annotations
+
+import pytest
+
+from system.campaign import PLATFORMS, Campaign, Push
+from system.instance import Instance, eventually
+
+UNDER_WAY = 900
+"""Calls of a send, of 3,000 and more, after which a process is killed: many are answered, many under way."""
+
+SUPERVISED = ("postgres", "sandbox", "project", "plan", "schedule", "api")
+DELIVERY = tuple(f"deliver-{provider}" for provider in PLATFORMS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pushes_whose_worker_was_killed(campaign: Campaign) -> dict[str, Push]:
+    """A send for each delivery worker, which was killed in the middle of it.
+
+    All three first, so that their leases run out while the other tests go on.
+    """
+    pushes = {}
+    for provider in PLATFORMS:
+        push = campaign.request(f"killed: deliver-{provider}", provider)
+        campaign.wait_until_under_way(push, UNDER_WAY // len(PLATFORMS))
+        campaign.instance.kill(f"deliver-{provider}")
+        pushes[f"deliver-{provider}"] = push
+    return pushes
+
+
+def _push_and_kill(campaign: Campaign, name: str, calls: int = UNDER_WAY) -> Push:
+    push = campaign.request(f"killed: {name}")
+    campaign.wait_until_under_way(push, calls)
+    campaign.instance.kill(name)
+    return push
+
+
+def test_no_process_is_left_out_here(instance: Instance) -> None:
+    assert instance.processes().keys() == {*SUPERVISED, *DELIVERY}
+
+
+@pytest.mark.parametrize("name", [*SUPERVISED, "api-worker", "postmaster", "guard"])
+def test_a_killed_process_leaves_one_outcome_for_every_device(campaign: Campaign, name: str) -> None:
+    push = _push_and_kill(campaign, name)
+    campaign.wait_until_ended(push)
+    assert campaign.broken_promises(push) == {}
+    eventually(campaign.instance.is_whole, "every process is ready again")
+
+
+def test_so_does_a_planner_killed_before_anything_was_sent(campaign: Campaign) -> None:
+    push = _push_and_kill(campaign, "plan", calls=0)
+    campaign.wait_until_ended(push)
+    assert campaign.broken_promises(push) == {}
+
+
+def test_so_does_a_killed_supervisor_once_everything_is_started_again(campaign: Campaign) -> None:
+    push = _push_and_kill(campaign, "supervisor")
+    campaign.instance.start()
+    campaign.wait_until_ended(push)
+    assert campaign.broken_promises(push) == {}
+
+
+@pytest.mark.parametrize("name", DELIVERY)
+def test_a_killed_delivery_worker_leaves_doubt_on_the_record(
+    campaign: Campaign, pushes_whose_worker_was_killed: dict[str, Push], name: str
+) -> None:
+    push = pushes_whose_worker_was_killed[name]
+    campaign.wait_until_ended(push)
+    assert campaign.broken_promises(push) == {}
+    assert campaign.account(push).in_doubt

@@ -1,0 +1,28 @@
+"""Ctrl-C ends everything, and what was there is there again after the next start."""
+
+from __future__ import annotations
+
+from system.campaign import Campaign
+from system.instance import Instance, alive
+
+
+def _device_ids(campaign: Campaign) -> set[str]:
+    found: set[str] = set()
+    cursor = ""
+    while True:
+        page = campaign.instance.call("GET", f"/apps/{campaign.app}/devices?limit=1000{cursor}")
+        found |= {device["device_id"] for device in page["items"]}
+        if page["next"] is None:
+            return found
+        cursor = f"&cursor={page['next']}"
+
+
+def test_ctrl_c_stops_everything_and_the_next_start_finds_everything(instance: Instance, campaign: Campaign) -> None:
+    known, everybody = instance.environment(), instance.everybody()
+    assert len(everybody) > len(instance.processes())
+    assert instance.interrupt() == 0
+    assert alive(everybody) == set()
+    instance.start()
+    # The API's port is a free one at every start here; the apps know the sandbox by its own.
+    assert instance.environment() | {"TOCSIN_URL": ""} == known | {"TOCSIN_URL": ""}
+    assert _device_ids(campaign) == {str(device) for device in campaign.devices.values()}
