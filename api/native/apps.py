@@ -32,7 +32,7 @@ blueprint = Resources("apps", __name__, url_prefix="/v1", description="Apps: who
 @blueprint.route("/apps", methods=["POST"])
 @needs(instance=True)
 @blueprint.arguments(AppForm)
-@writes(201, AppAnswer, "The app.")
+@writes(201, kind=AppAnswer, description="The app.")
 def create(form: dict[str, Any]) -> Response:
     """Create an app. Takes an admin of the instance."""
     who = caller()
@@ -79,7 +79,7 @@ def get(app_id: UUID) -> Response:
 @blueprint.route("/apps/<uuid:app_id>", methods=["PATCH"])
 @needs()
 @blueprint.arguments(AppChanges)
-@writes(200, AppAnswer, "The app.")
+@writes(200, kind=AppAnswer, description="The app.")
 def change(form: dict[str, Any], app_id: UUID) -> Response:
     """Change an app's name, hosts or settings."""
     if "hosts" in form:
@@ -90,7 +90,7 @@ def change(form: dict[str, Any], app_id: UUID) -> Response:
 @blueprint.route("/apps/<uuid:app_id>/disable", methods=["POST"])
 @needs()
 @blueprint.arguments(ReasonForm)
-@writes(200, AppAnswer, "The app.")
+@writes(200, kind=AppAnswer, description="The app.")
 def disable(form: dict[str, Any], app_id: UUID) -> Response:
     """Disable an app: it takes no command but to be enabled."""
     return _change(app_id, DisableApp(reason=form["reason"]))
@@ -98,7 +98,7 @@ def disable(form: dict[str, Any], app_id: UUID) -> Response:
 
 @blueprint.route("/apps/<uuid:app_id>/enable", methods=["POST"])
 @needs()
-@writes(200, AppAnswer, "The app.")
+@writes(200, kind=AppAnswer, description="The app.")
 def enable(app_id: UUID) -> Response:
     """Enable an app again."""
     return _change(app_id, EnableApp())

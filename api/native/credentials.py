@@ -38,7 +38,7 @@ blueprint = Resources(
 @blueprint.route("/credentials", methods=["POST"])
 @needs()
 @blueprint.arguments(CredentialForm)
-@writes(201, CredentialAnswer, "The credential; its secret is shown this once.")
+@writes(201, kind=CredentialAnswer, description="The credential; its secret is shown this once.")
 def issue(form: dict[str, Any], app_id: UUID) -> Response:
     """Issue a credential. The answer holds its secret, this once."""
     who = caller()

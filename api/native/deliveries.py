@@ -111,7 +111,7 @@ def of_device(app_id: UUID, device_id: UUID) -> Response:
 @blueprint.route("/sends/<uuid:send_id>/receipts", methods=["POST"])
 @needs(REGISTRAR, SENDER)
 @blueprint.arguments(ReceiptForm)
-@writes(201, ReceiptAnswer, "What the phone has reported so far.")
+@writes(201, kind=ReceiptAnswer, description="What the phone has reported so far.")
 def report(form: dict[str, Any], app_id: UUID, send_id: UUID) -> Response:
     """Record what a phone reports of a push: `received`, `opened`. The same report again changes nothing."""
     who, device_id = caller(), form["device_id"]

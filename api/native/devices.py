@@ -55,7 +55,7 @@ blueprint = Resources(
 @blueprint.route("/devices", methods=["POST"])
 @needs(REGISTRAR)
 @blueprint.arguments(NewDeviceForm)
-@writes(201, DeviceAnswer, "The device; 200 where it was known.")
+@writes(201, 200, kind=DeviceAnswer, description="The device; 201 where it is new.")
 def register(form: dict[str, Any], app_id: UUID) -> Response:
     """Register a device, or report it again.
 
@@ -68,7 +68,7 @@ def register(form: dict[str, Any], app_id: UUID) -> Response:
 @blueprint.route("/devices/<uuid:device_id>", methods=["PUT"])
 @needs(REGISTRAR)
 @blueprint.arguments(DeviceForm)
-@writes(201, DeviceAnswer, "The device; 200 where it was known.")
+@writes(201, 200, kind=DeviceAnswer, description="The device; 201 where it is new.")
 def put(form: dict[str, Any], app_id: UUID, device_id: UUID) -> Response:
     """Register a device under an id of the client's choice, or report it again."""
     return _register(app_id, Registration(device_id=device_id, **_arguments(form)))
@@ -104,7 +104,7 @@ def get(app_id: UUID, device_id: UUID) -> Response:
 @blueprint.route("/devices/<uuid:device_id>", methods=["PATCH"])
 @needs(REGISTRAR)
 @blueprint.arguments(DeviceChanges)
-@writes(200, DeviceAnswer, "The device.")
+@writes(200, kind=DeviceAnswer, description="The device.")
 def change(form: dict[str, Any], app_id: UUID, device_id: UUID) -> Response:
     """Change what is set of a device."""
     who = caller()
@@ -128,7 +128,7 @@ def retire(app_id: UUID, device_id: UUID) -> Response:
 @blueprint.route("/devices/<uuid:device_id>/opt-out", methods=["POST"])
 @needs(REGISTRAR)
 @blueprint.arguments(ReasonForm)
-@writes(200, DeviceAnswer, "The device.")
+@writes(200, kind=DeviceAnswer, description="The device.")
 def opt_out(form: dict[str, Any], app_id: UUID, device_id: UUID) -> Response:
     """Leave the device out of every audience, as its owner wishes. It stays registered."""
     return _carry_out(app_id, device_id, OptOut(reason=form["reason"]))
@@ -136,7 +136,7 @@ def opt_out(form: dict[str, Any], app_id: UUID, device_id: UUID) -> Response:
 
 @blueprint.route("/devices/<uuid:device_id>/opt-in", methods=["POST"])
 @needs(REGISTRAR)
-@writes(200, DeviceAnswer, "The device.")
+@writes(200, kind=DeviceAnswer, description="The device.")
 def opt_in(app_id: UUID, device_id: UUID) -> Response:
     """Let the device be in audiences again."""
     return _carry_out(app_id, device_id, OptIn())
@@ -153,7 +153,7 @@ def subscriptions(app_id: UUID, device_id: UUID) -> Response:
 
 @blueprint.route("/devices/<uuid:device_id>/subscriptions/<path:tag>", methods=["PUT"])
 @needs(REGISTRAR)
-@writes(200, DeviceAnswer, "The device.")
+@writes(200, kind=DeviceAnswer, description="The device.")
 def subscribe(app_id: UUID, device_id: UUID, tag: str) -> Response:
     """Give the device a tag."""
     return _carry_out(app_id, device_id, Subscribe(tag=tag))

@@ -86,15 +86,17 @@ def one_of(name: str, description: str, allowed: Any) -> dict[str, Any]:
     return query(name, description, {"type": "string", "enum": list(allowed)})
 
 
-def writes(status: int, kind: type | None = None, description: str = "Done.", parameters: Any = ()) -> Decorator:
-    """Documents an operation that changes something and answers ``kind`` (None: no body)."""
+def writes(*statuses: int, kind: type | None = None, description: str = "Done.", parameters: Any = ()) -> Decorator:
+    """Documents an operation that changes something and answers ``kind`` (None: no body) with one of ``statuses``."""
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         documented = Resources.doc(parameters=[_KEY, _PREFER, *parameters])(view)
-        answered = _responses.response(
-            status, reference(kind) if kind else None, description=description, headers=_WRITE_HEADERS
-        )
-        return answered(documented)  # type: ignore[no-any-return]
+        for status in statuses:
+            schema = reference(kind) if kind else None
+            documented = _responses.response(status, schema, description=description, headers=_WRITE_HEADERS)(
+                documented
+            )
+        return documented  # type: ignore[no-any-return]
 
     return decorate
 
@@ -166,7 +168,10 @@ def components() -> Mapping[str, Any]:
 
 
 class ProblemSchema(ma.Schema):
-    """An error (RFC 9457). ``code`` is stable; ``type`` leads to its explanation."""
+    """An error (RFC 9457). ``code`` is stable; ``type`` leads to its explanation; further members are the facts."""
+
+    class Meta:
+        unknown = ma.INCLUDE
 
     type = ma.fields.String(required=True)
     title = ma.fields.String(required=True)

@@ -40,7 +40,7 @@ blueprint = Resources(
 @blueprint.route("/followups", methods=["POST"])
 @needs(SENDER)
 @blueprint.arguments(FollowupForm)
-@writes(201, FollowupAnswer, "The follow-up.")
+@writes(201, kind=FollowupAnswer, description="The follow-up.")
 def add(form: dict[str, Any], app_id: UUID, notification_id: UUID) -> Response:
     """Add a follow-up. Nothing is pushed: a send does that."""
     command = AddFollowup(**{"at": services().engine.clock(), **form})
@@ -82,7 +82,7 @@ def get(app_id: UUID, notification_id: UUID, followup_id: int) -> Response:
 @blueprint.route("/followups/<int:followup_id>", methods=["PATCH"])
 @needs(SENDER)
 @blueprint.arguments(FollowupChanges)
-@writes(200, FollowupAnswer, "The follow-up.")
+@writes(200, kind=FollowupAnswer, description="The follow-up.")
 def amend(form: dict[str, Any], app_id: UUID, notification_id: UUID, followup_id: int) -> Response:
     """Amend a follow-up. What it said before stays in the history."""
     command = AmendFollowup(followup_id=followup_id, **form)

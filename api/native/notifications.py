@@ -47,7 +47,7 @@ blueprint = Resources(
 @blueprint.route("/notifications", methods=["POST"])
 @needs(SENDER)
 @blueprint.arguments(NotificationForm)
-@writes(201, NotificationAnswer, "The notification.")
+@writes(201, kind=NotificationAnswer, description="The notification.")
 def create(form: dict[str, Any], app_id: UUID) -> Response:
     """Publish a notification. Nothing is pushed: a send does that."""
     who, engine = caller(), services().engine
@@ -95,7 +95,7 @@ def get(app_id: UUID, notification_id: UUID) -> Response:
 @blueprint.route("/notifications/<uuid:notification_id>", methods=["PATCH"])
 @needs(SENDER)
 @blueprint.arguments(NotificationChanges)
-@writes(200, NotificationAnswer, "The notification.")
+@writes(200, kind=NotificationAnswer, description="The notification.")
 def amend(form: dict[str, Any], app_id: UUID, notification_id: UUID) -> Response:
     """Amend a notification. What it said before stays in its history."""
     return change(app_id, notification_id, AmendNotification(**form), lambda result: Answer(200, of_result(result)))

@@ -88,7 +88,7 @@ blueprint = Providers(
 @needs()
 @blueprint.arguments(ProviderForm)
 @also_as_form(FORM)
-@writes(200, ProviderAnswer, "The configuration, without its secret.", parameters=[PROFILE])
+@writes(200, kind=ProviderAnswer, description="The configuration, without its secret.", parameters=[PROFILE])
 def configure(form: dict[str, Any], app_id: UUID, provider: str) -> Response:
     """Set how the app reaches a provider: `apns`, `fcm` or `wns`.
 

@@ -82,7 +82,7 @@ def preview(form: dict[str, Any], app_id: UUID) -> Response:
 @blueprint.route("/sends", methods=["POST"])
 @needs(SENDER)
 @blueprint.arguments(SendForm)
-@writes(202, SendAnswer, "It is recorded and goes on by itself; `Location` tells how.")
+@writes(202, kind=SendAnswer, description="It is recorded and goes on by itself; `Location` tells how.")
 def create(form: dict[str, Any], app_id: UUID) -> Response:
     """Push a message, a notification or a follow-up to an audience, at once or at `not_before`."""
     who, engine = caller(), services().engine
@@ -124,7 +124,7 @@ def get(app_id: UUID, send_id: UUID) -> Response:
 @blueprint.route("/sends/<uuid:send_id>/cancel", methods=["POST"])
 @needs(SENDER, OPERATOR)
 @blueprint.arguments(CancelForm)
-@writes(200, SendAnswer, "The send.")
+@writes(200, kind=SendAnswer, description="The send.")
 def cancel(form: dict[str, Any], app_id: UUID, send_id: UUID) -> Response:
     """Stop a send: devices that no worker has claimed are not sent to."""
     who = caller()

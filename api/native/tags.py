@@ -36,7 +36,7 @@ blueprint = Resources(
 @blueprint.route("/tags", methods=["POST"])
 @needs(REGISTRAR)
 @blueprint.arguments(TagForm)
-@writes(201, TagAnswer, "The tag.")
+@writes(201, kind=TagAnswer, description="The tag.")
 def create(form: dict[str, Any], app_id: UUID) -> Response:
     """Create a tag, so that it is known before any device has it. Devices may have others."""
     name = tag_name(form["tag"])
@@ -86,7 +86,7 @@ def get(app_id: UUID, tag: str) -> Response:
 @blueprint.route("/tags/<path:tag>", methods=["PATCH"])
 @needs(REGISTRAR)
 @blueprint.arguments(TagChanges)
-@writes(200, TagAnswer, "The tag.")
+@writes(200, kind=TagAnswer, description="The tag.")
 def change(form: dict[str, Any], app_id: UUID, tag: str) -> Response:
     """Describe a tag anew."""
     name = tag_name(tag)

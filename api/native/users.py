@@ -38,7 +38,7 @@ blueprint = Resources(
 @blueprint.route("/users", methods=["POST"])
 @needs(REGISTRAR)
 @blueprint.arguments(UserForm)
-@writes(201, UserAnswer, "The user.")
+@writes(201, kind=UserAnswer, description="The user.")
 def create(form: dict[str, Any], app_id: UUID) -> Response:
     """Create a user. The name is unique in its app."""
 
@@ -83,7 +83,7 @@ def get(app_id: UUID, user_id: UUID) -> Response:
 @blueprint.route("/users/<uuid:user_id>/password", methods=["PUT"])
 @needs(REGISTRAR)
 @blueprint.arguments(PasswordForm)
-@writes(200, UserAnswer, "The user.")
+@writes(200, kind=UserAnswer, description="The user.")
 def set_password(form: dict[str, Any], app_id: UUID, user_id: UUID) -> Response:
     """Set a user's password, or take it away. Their sessions end."""
     return _write(
@@ -95,7 +95,7 @@ def set_password(form: dict[str, Any], app_id: UUID, user_id: UUID) -> Response:
 @blueprint.route("/users/<uuid:user_id>/disable", methods=["POST"])
 @needs(REGISTRAR)
 @blueprint.arguments(ReasonForm)
-@writes(200, UserAnswer, "The user.")
+@writes(200, kind=UserAnswer, description="The user.")
 def disable(form: dict[str, Any], app_id: UUID, user_id: UUID) -> Response:
     """Let a user sign in no more. Their sessions end."""
     return _change(app_id, user_id, DisableUser(reason=form["reason"]))
@@ -103,7 +103,7 @@ def disable(form: dict[str, Any], app_id: UUID, user_id: UUID) -> Response:
 
 @blueprint.route("/users/<uuid:user_id>/enable", methods=["POST"])
 @needs(REGISTRAR)
-@writes(200, UserAnswer, "The user.")
+@writes(200, kind=UserAnswer, description="The user.")
 def enable(app_id: UUID, user_id: UUID) -> Response:
     """Let a user sign in again."""
     return _change(app_id, user_id, EnableUser())
