@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 from flask import Flask
 from psycopg import sql
+from system.instance import Instance
 
 from tocsin.api.app import create_app
 from tocsin.api.services import Services
@@ -81,3 +85,18 @@ def appends_nothing(services: Services) -> Callable[[], AbstractContextManager[N
         assert services.record.head().position == before, "something was appended"
 
     return block
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """``tocsin up --sandbox`` as a user runs it; each dialect has an app of its own in ``sandbox.env``."""
+    directory = Path(tempfile.mkdtemp(prefix="tocsin-dialects-"))
+    # As root, the database's own account has to pass through.
+    directory.chmod(0o711)
+    instance = Instance(directory / "data", tmp_path_factory.mktemp("log") / "up.log", "--sandbox")
+    try:
+        instance.start()
+        yield instance
+    finally:
+        instance.close()
+        shutil.rmtree(directory)

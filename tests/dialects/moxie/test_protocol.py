@@ -17,6 +17,7 @@ from tocsin.commands.context import Context
 from tocsin.dialects import PROVISIONS
 from tocsin.domain.app import DisableApp, UpdateApp
 from tocsin.domain.entry import system
+from tocsin.projections import apps
 
 HEADERS = {"Content-Type", "X-Moxie-Key", "X-HMAC-Nonce", "Authorization", "Date"}
 
@@ -188,6 +189,15 @@ def test_the_same_key_of_idempotency_publishes_once(client: Client) -> None:
 
     assert (again.data, again.headers["Location"]) == (first.data, first.headers["Location"])
     assert other.status_code == 409
+
+
+def test_a_second_app_does_not_become_the_default(app: Flask, services: Services) -> None:
+    own = services.engine.record.apps_of([UUID(provisioned(app, services, "Second").create())])
+
+    with services.readers.connection() as connection:
+        (second,) = [apps.app(connection, app_id) for app_id in own.values()]
+    assert second is not None
+    assert second.settings == {}
 
 
 def provisioned(app: Flask, services: Services, name: str, *hosts: str) -> Client:
