@@ -2,8 +2,8 @@
 
     python benchmarks/rebuild.py [--devices N] [--runs N]
 
-An embedded PostgreSQL of its own, with fsync as in production. Each device has a token, a user, an alias and a tag; the
-personal values are encrypted under a key of their own person, so a rebuild unwraps as many keys. The rebuild includes
+An embedded PostgreSQL of its own, with fsync as in production. Each device has a token and a user of its own, each
+encrypted under a key of its own, so a rebuild unwraps two keys for each device. The rebuild includes
 everything until the new schema is live: indexes, statistics, swap.
 """
 
@@ -61,7 +61,6 @@ def registration(app_id: UUID, number: int) -> Entry:
         platform=("ios", "android", "windows")[number % 3],
         token=Personal(device_id, f"{number:064x}"),
         user=Personal(uuid4(), f"user-{number}@university.example"),
-        alias=Personal(device_id, f"alias-{number}"),
         environment="production",
         attributes={"model": "iPhone17,1", "os_version": "19.2", "app_version": "4.1.0", "language": "en-GB"},
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -97,10 +98,8 @@ class _Rebuild:
             self._projection.create(connection, self._new)
             indexes = _set_indexes_aside(connection, self._new)
         self._fold_history(self._record.head().position)
-        for definition in indexes:
-            connection.execute(definition.encode())
-        for table in tables(connection, self._new):
-            connection.execute(f"analyze {table}".encode())
+        self._run_beside(indexes)
+        self._run_beside([f"analyze {table}" for table in tables(connection, self._new)])
         while (head := self._record.head().position) - self._position > CLOSE_ENOUGH:
             self._fold_history(head)
         self._swap(connection)
@@ -118,6 +117,16 @@ class _Rebuild:
             self._events += fold_share(self._record, own, self._position, lambda reached: self._tell(reached, head))
             self._events += sum(wait() for wait in others)
         self._position = head
+
+    def _run_beside(self, statements: Sequence[str]) -> None:
+        """Execute statements that do not hinder each other, as many at a time as there are shares."""
+
+        def run(statement: str) -> None:
+            with self._record.sessions.connection() as connection:
+                connection.execute(statement.encode())
+
+        with ThreadPoolExecutor(self._shares) as pool:
+            list(pool.map(run, statements))
 
     def _share(self, number: int, shares: int, stop: int) -> Share:
         return Share(self._projection.name, self._new, number, shares, stop)
