@@ -22,14 +22,18 @@ LONGEST_PAUSE_SECONDS = 30.0
 
 
 def serve(
-    server: EmbeddedPostgres, stop: threading.Event, ready: Callable[[ConnectionInfo], None] | None = None
+    server: EmbeddedPostgres,
+    stop: threading.Event,
+    ready: Callable[[ConnectionInfo], None] | None = None,
+    *,
+    leave_with_parent: bool = False,
 ) -> None:
-    """Run the server until ``stop`` is set or our parent process is gone, then end it cleanly.
+    """Run the server until ``stop`` is set, then end it cleanly; with ``leave_with_parent`` also once that is gone.
 
     ``ready`` is called after each start. A server that dies is started again, after pauses that double while it keeps
     failing. Raises EmbeddedPostgresError when the very first start fails.
     """
-    parent = os.getppid()
+    parent = os.getppid() if leave_with_parent else None
     try:
         info = server.start()
         while True:
@@ -47,11 +51,11 @@ def serve(
             logger.info("PostgreSQL stays up: another process still uses it")
 
 
-def _ended_while_needed(server: EmbeddedPostgres, stop: threading.Event, parent: int) -> bool:
+def _ended_while_needed(server: EmbeddedPostgres, stop: threading.Event, parent: int | None) -> bool:
     """Watch the server. True: it died. False: it is no longer wanted."""
     while not stop.wait(WATCH_SECONDS):
         # Whoever started us would stop us; killed, it cannot any more, and nobody else knows of the server.
-        if os.getppid() != parent:
+        if parent is not None and os.getppid() != parent:
             logger.warning("the process that started this one is gone: stopping PostgreSQL")
             return False
         if not server.is_running():
@@ -79,7 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        serve(EmbeddedPostgres(chosen.data, port=chosen.port, settings=dict(chosen.set)), stop, _say_ready)
+        serve(
+            EmbeddedPostgres(chosen.data, port=chosen.port, settings=dict(chosen.set)),
+            stop,
+            _say_ready,
+            leave_with_parent=True,
+        )
     except EmbeddedPostgresError as error:
         print(error, file=sys.stderr)
         return 1

@@ -51,6 +51,8 @@ def deliver(settings: Settings, providers: Sequence[str], lanes: Sequence[str]) 
 def postgres(settings: Settings) -> None:
     """Keep the embedded PostgreSQL of a data directory up."""
     stop = _begin(settings, "postgres")
+    # Not with its parent: where a supervisor is killed, its guard ends the workers first, while they can still record
+    # what they have under way.
     embedded_service.serve(EmbeddedPostgres(postgres_directory(settings)), stop)
 
 

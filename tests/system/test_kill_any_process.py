@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from system.campaign import PLATFORMS, Campaign, Push
-from system.instance import Instance, eventually
+from system.instance import Instance, alive, eventually
 
 UNDER_WAY = 900
 """Calls of a send, of 3,000 and more, after which a process is killed: many are answered, many under way."""
@@ -59,6 +59,16 @@ def test_so_does_a_killed_supervisor_once_everything_is_started_again(campaign: 
     campaign.instance.start()
     campaign.wait_until_ended(push)
     assert campaign.broken_promises(push) == {}
+
+
+def test_what_a_killed_supervisor_leaves_behind_ends_in_order_and_loses_no_answer(campaign: Campaign) -> None:
+    everybody = campaign.instance.everybody()
+    push = _push_and_kill(campaign, "supervisor")
+    eventually(lambda: not alive(everybody), "all processes have ended", every=0.1)
+    campaign.instance.start()
+    campaign.wait_until_ended(push)
+    assert campaign.broken_promises(push) == {}
+    assert campaign.account(push).in_doubt == set()
 
 
 @pytest.mark.parametrize("name", DELIVERY)
