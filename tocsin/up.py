@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,20 +101,33 @@ def _sandbox(plan: Plan) -> ProcessSpec:
     control, push = plan.sandbox_ports
     argv = [sys.executable, "-m", "tocsin.sandbox", "--dir", str(plan.sandbox_directory)]
     argv += ["--port", str(control), "--push-port", str(push)]
-    return ProcessSpec("sandbox", argv, ready=lambda: (plan.sandbox_directory / "providers.json").exists())
+    began = time.time()
+    # Where a supervisor was killed, the sandbox it leaves behind keeps the ports until everything else has ended.
+    return ProcessSpec("sandbox", argv, ready=lambda: _sandbox_serves(plan, began), longest_pause=2.0)
+
+
+def _sandbox_serves(plan: Plan, began: float) -> bool:
+    """Whether a sandbox serves that was started after ``began``; what a former one wrote says nothing."""
+    if not (file := plan.sandbox_directory / "providers.json").exists() or file.stat().st_mtime < began:
+        return False
+    return _answers(f"{providers_of_sandbox(plan)['control_url']}/stats")
 
 
 def _api(plan: Plan, depends_on: Sequence[str]) -> ProcessSpec:
     argv = _command("api", "--host", plan.host, "--port", str(plan.port), "--workers", str(plan.workers))
 
     def ready() -> bool:
-        try:
-            with urlopen(f"{plan.url}/healthz", timeout=1) as answer:  # noqa: S310 - our own address
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return _answers(f"{plan.url}/healthz")
 
     return ProcessSpec("api", argv, _environment(plan.settings), depends_on, ready=ready, grace=15.0)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=1) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def _command(*arguments: str) -> list[str]:
