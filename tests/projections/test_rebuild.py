@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -153,16 +155,38 @@ def _fail(*_: object) -> int:
     raise ZeroDivisionError
 
 
-def test_a_share_ends_with_the_process_that_asked_for_it(record: Record, history: History) -> None:
+def test_a_share_ends_with_the_process_that_asked_for_it(
+    record: Record, history: History, connection: Connection[Any], project: Project
+) -> None:
+    history.append(uuid4(), DeviceRegistered(platform="ios"))
+    project()
     program = (
         "import sys; from pathlib import Path; from tocsin.eventlog.record import Record\n"
         "from tocsin.projections.share import Share, in_another_process\n"
         "record = Record.open(sys.argv[1], Path(sys.argv[2]))\n"
-        "with in_another_process(record, Share('devices', 'x', 0, 1, 0)) as wait: wait(); print('done')\n"
+        "with in_another_process(record, Share('devices', 'devices_v1', 0, 1, 1)) as wait: wait()\n"
     )
     url, key = record.address
-    ended = subprocess.run([sys.executable, "-c", program, url, str(key)], capture_output=True, text=True, timeout=60)
-    assert ended.stdout == "done\n", ended.stderr
+    with connection.transaction(force_rollback=True):
+        connection.execute("lock table devices_v1.erased in access exclusive mode")
+        asking = subprocess.Popen([sys.executable, "-c", program, url, str(key)])
+        eventually(lambda: waits_for_the_lock(connection))
+        (share,) = Path(f"/proc/{asking.pid}/task/{asking.pid}/children").read_text().split()
+        asking.kill()
+        asking.wait()
+        eventually(lambda: not Path(f"/proc/{share}/exe").exists())
+
+
+def waits_for_the_lock(connection: Connection[Any]) -> bool:
+    found = connection.execute("select count(*) from pg_locks where not granted").fetchone()
+    return found is not None and found[0] > 0
+
+
+def eventually(look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_two_rebuilds_of_one_read_model_do_not_run_at_once(record: Record, history: History) -> None:
