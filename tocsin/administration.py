@@ -21,6 +21,7 @@ from tocsin.commands.apps import (
 )
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
+from tocsin.dialects import PROVISIONS
 from tocsin.domain.entry import Actor
 from tocsin.settings import Settings
 
@@ -74,8 +75,29 @@ def new_app(settings: Settings, name: str, hosts: Sequence[str] = ()) -> UUID:
         return create_app(engine, context, name, hosts=hosts).result.app_id
 
 
-def configure_sandbox_providers(settings: Settings, app_id: UUID, providers: Mapping[str, Any]) -> None:
-    """Point an app's three providers at the sandbox. ``providers`` is what its ``providers.json`` says."""
+def sandbox_apps(settings: Settings, providers: Mapping[str, Any], former: Mapping[str, str]) -> dict[str, str]:
+    """The sandbox's apps, one for the native API and one for each dialect, by the names scripts know them by.
+
+    Those of a former start, in ``former``, are kept; their providers point at where the sandbox is now. ``providers``
+    is what its ``providers.json`` says.
+    """
+    found: dict[str, str] = {}
+    for name, variable in {"": "TOCSIN_APP", **{name: f"{name.upper()}_APP_UUID" for name in PROVISIONS}}.items():
+        app_id = UUID(former[variable]) if variable in former else new_app(settings, f"Sandbox {name}".strip())
+        _configure_sandbox_providers(settings, app_id, providers)
+        if name and variable not in former:
+            found.update(provisioned(settings, app_id, name, sandbox=True))
+        found[variable] = str(app_id)
+    return found
+
+
+def provisioned(settings: Settings, app_id: UUID, dialect: str, *, sandbox: bool = False) -> dict[str, str]:
+    """What a dialect's client needs to begin in an app, issued now. Its secrets are shown this once."""
+    with administering(settings) as (engine, context):
+        return PROVISIONS[dialect](engine, context, app_id, sandbox=sandbox)
+
+
+def _configure_sandbox_providers(settings: Settings, app_id: UUID, providers: Mapping[str, Any]) -> None:
     with administering(settings) as (engine, context):
         for provider, configuration, secret in sandbox_configurations(providers):
             configure_provider(engine, Context(context.actor), app_id, provider, configuration, secret)

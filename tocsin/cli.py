@@ -254,17 +254,32 @@ def app() -> None:
     """Apps."""
 
 
-@app.command("create", epilog=_example('tocsin app create "Campus alerts" --data ./data'))
+@app.command(
+    "create",
+    epilog=_example('tocsin app create "Campus alerts" --data ./data', 'tocsin app create "Campus" --dialect moxie'),
+)
 @_settings_option
 @click.argument("name")
+@click.option("--dialect", "dialects", multiple=True, metavar="NAME", help="An API it is to speak, such as moxie.")
 @click.option("--hosts", multiple=True, metavar="HOST", help="Host names by which calls without a credential find it.")
-def app_create(settings: Settings, name: str, hosts: tuple[str, ...]) -> None:
-    """Create an app, and a token that may do everything in it."""
-    from tocsin.administration import issue_token, new_app
+def app_create(settings: Settings, name: str, dialects: tuple[str, ...], hosts: tuple[str, ...]) -> None:
+    """Create an app, and a token that may do everything in it; with what clients of its dialects need."""
+    from tocsin.administration import issue_token, new_app, provisioned
+    from tocsin.dialects import PROVISIONS
+
+    unknown = [name for name in dialects if name not in PROVISIONS]
+    if unknown:
+        raise click.UsageError(f"there is no API {unknown[0]!r}: there are {', '.join(sorted(PROVISIONS))}")
 
     app_id = new_app(settings, name, hosts)
     issued = issue_token(settings, f"{name}: first admin", ("admin",), app_id)
-    console.print(f"app    {app_id}\ntoken  {issued.secret}\n\nThe token is shown this once.", soft_wrap=True)
+    shown = {"app": str(app_id), "token": issued.secret}
+    for dialect in dialects:
+        shown.update(provisioned(settings, app_id, dialect))
+    width = max(map(len, shown))
+    for label, value in shown.items():
+        console.print(f"{label:<{width}}  {value}", soft_wrap=True)
+    console.print("\nTokens and secrets are shown this once.")
 
 
 @main.group(cls=_Group)

@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
-from uuid import UUID
 
 from rich.console import Console
 
 from tocsin import bootstrap
 from tocsin.administration import (
     SANDBOX_ENV,
-    configure_sandbox_providers,
     ensure_admin_token,
-    new_app,
+    sandbox_apps,
     write_private,
 )
 from tocsin.domain.platforms import PROVIDERS
@@ -205,24 +203,22 @@ def announce(plan: Plan, console: Console) -> None:
 
 
 def write_sandbox_env(plan: Plan, providers: Mapping[str, Any]) -> None:
-    """``sandbox.env``: where everything is and how to get in, for scripts; with an app that is ready to use."""
-    app_id = _sandbox_app(plan, providers)
+    """``sandbox.env``: where everything is and how to get in, for scripts; with apps that are ready to use."""
+    file = plan.settings.directory / SANDBOX_ENV
     values = {
+        **_former(file),
         "TOCSIN_URL": plan.url,
         "TOCSIN_ADMIN_TOKEN": ensure_admin_token(plan.settings),
-        "TOCSIN_APP": str(app_id),
         "SANDBOX_URL": providers["control_url"],
         "SANDBOX_PUSH_URL": providers["push_url"],
         "SANDBOX_CA_FILE": providers["ca_path"],
     }
-    text = "".join(f"{name}={value}\n" for name, value in values.items())
-    write_private(plan.settings.directory / SANDBOX_ENV, text)
+    values.update(sandbox_apps(plan.settings, providers, values))
+    write_private(file, "".join(f"{name}={value}\n" for name, value in values.items()))
 
 
-def _sandbox_app(plan: Plan, providers: Mapping[str, Any]) -> UUID:
-    """The app made at the sandbox's first start, its providers pointing at where the sandbox is now."""
-    file = plan.settings.directory / SANDBOX_ENV
-    former = dict(line.partition("=")[::2] for line in file.read_text().splitlines()) if file.exists() else {}
-    app_id = UUID(former["TOCSIN_APP"]) if "TOCSIN_APP" in former else new_app(plan.settings, "Sandbox")
-    configure_sandbox_providers(plan.settings, app_id, providers)
-    return app_id
+def _former(file: Path) -> dict[str, str]:
+    """What the file said before: the apps of the sandbox's first start are kept, with their credentials."""
+    if not file.exists():
+        return {}
+    return dict(line.partition("=")[::2] for line in file.read_text(encoding="utf-8").splitlines() if line)
