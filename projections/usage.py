@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import args_row
 
 from tocsin.domain.entry import Entry
+from tocsin.domain.events.device import DeviceRetired, Retirement
 from tocsin.domain.events.usage import UsageReported
 from tocsin.projections.erasure import Erasures
 from tocsin.projections.projection import Projection, Target, of_streams
@@ -53,10 +54,10 @@ _FORGET = """
 
 
 class UsageProjection(Projection):
-    """Folds the Usage streams, and that somebody was erased."""
+    """Folds the Usage streams, and that a person or a device was erased."""
 
     name = "usage"
-    wanted = of_streams("usage") | {"user.erased"}
+    wanted = of_streams("usage") | {"user.erased", "device.retired"}
 
     def fold(self, target: Target, entries: Sequence[Entry]) -> None:
         erasures = Erasures.load(target, entries)
@@ -65,8 +66,17 @@ class UsageProjection(Projection):
             if isinstance(entry.fact, UsageReported):
                 newest[entry.fact.device_id] = _later(newest.get(entry.fact.device_id), entry, entry.fact, erasures)
         _save(target, newest.values())
-        if erasures.fresh:
-            target.run(_FORGET, list(erasures.fresh))
+        if erased := [*erasures.fresh, *_erased(entries)]:
+            target.run(_FORGET, erased)
+
+
+def _erased(entries: Sequence[Entry]) -> list[UUID]:
+    """The devices that were erased by themselves, with no user."""
+    return [
+        entry.originator_id
+        for entry in entries
+        if isinstance(entry.fact, DeviceRetired) and entry.fact.reason is Retirement.ERASED
+    ]
 
 
 def _later(before: Usage | None, entry: Entry, fact: UsageReported, erasures: Erasures) -> Usage:

@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import chain, islice
 from typing import TypeVar
 from uuid import UUID
@@ -24,7 +25,7 @@ from tocsin.domain.chunk import PlanChunk
 from tocsin.domain.chunk import decide as decide_chunk
 from tocsin.domain.entry import Entry, Fact, system
 from tocsin.domain.events.chunk import ChunkDue
-from tocsin.domain.events.send import DevicesExcluded, SendRequested
+from tocsin.domain.events.send import DevicesExcluded, SendRequested, SendStarted
 from tocsin.domain.identity import chunk_stream_id, exclusions_stream_id
 from tocsin.domain.send import FreezeAudience, Send, Status
 from tocsin.eventlog.record import Record
@@ -43,6 +44,9 @@ AT_ONCE = 8
 PORTIONS = 16
 ANNOUNCEMENTS = 250
 """What one transaction of a larger send holds."""
+
+CHUNKS_A_MINUTE = 6
+"""At a pace: how evenly a minute's devices are spread over it."""
 
 T = TypeVar("T")
 
@@ -87,15 +91,23 @@ class _Planning:
         self._send: Followed[Send] = Followed(planner.record, send_id, send.evolve)
         self._send.refresh()
         self._as_of = as_of
-        self._portions = Portions(planner.size)
+        self._portions = Portions(self._size)
+
+    def _size(self, ordinal: int) -> int:
+        """The most devices in a chunk: at a pace, those of some seconds."""
+        pace = self._request.pace
+        size = self._planner.size(ordinal)
+        return size if pace is None else min(size, max(pace // CHUNKS_A_MINUTE, 1))
 
     @property
     def has_work(self) -> bool:
         state = self._send.state
         if state is None or state.status not in (Status.STARTED, Status.SENDING):
             return False
-        # Chunks are announced in their order, so the last one tells of all.
-        return state.audience is None or not self._is_announced(state.audience.chunks - 1)
+        # Chunks are announced in their order, so the last one tells of all. At a pace, all but the first are the
+        # scheduler's to announce.
+        last = state.audience.chunks - 1 if state.audience is not None and self._request.pace is None else 0
+        return state.audience is None or not self._is_announced(last)
 
     def _is_announced(self, ordinal: int) -> bool:
         return len(self._record.recorder.select_events(self._chunk(ordinal), limit=2)) > 1
@@ -109,7 +121,9 @@ class _Planning:
             for group in _groups(chain(first, portions), PORTIONS):
                 self._append_apart([self._planned(portion) for portion in group])
         if self._freeze():
-            for ordinals in _groups(range(len(self._portions.counts.providers)), ANNOUNCEMENTS):
+            chunks = len(self._portions.counts.providers)
+            due = chunks if self._request.pace is None else min(chunks, 1)
+            for ordinals in _groups(range(due), ANNOUNCEMENTS):
                 self._append_apart([self._due(ordinal) for ordinal in ordinals])
 
     def _append_whole(self, portions: Sequence[Portion | Excluded]) -> bool:
@@ -117,7 +131,8 @@ class _Planning:
         if self._state.status is not Status.STARTED:
             return False
         changes = [self._planned(portion) for portion in portions]
-        changes += [self._due(portion.ordinal) for portion in portions if isinstance(portion, Portion)]
+        chunks = [portion for portion in portions if isinstance(portion, Portion)]
+        changes += [self._due(chunk.ordinal) for chunk in chunks if self._not_before(chunk) is None]
         changes.append(self._frozen())
         try:
             self._record.append(self._entries(changes))
@@ -167,10 +182,25 @@ class _Planning:
             send_id=send_id,
             ordinal=portion.ordinal,
             provider=portion.provider,
+            profile=self._request.audience.profile,
             lane=self._request.lane,
             devices=portion.devices,
+            not_before=self._not_before(portion),
         )
         return Change(self._chunk(portion.ordinal), self._app_id, 0, decide_chunk(None, command), send_id)
+
+    def _not_before(self, portion: Portion) -> datetime | None:
+        """When the first of its devices has its turn; None: at once. It follows from the record alone."""
+        pace = self._request.pace
+        if pace is None or portion.first == 0:
+            return None
+        return self._started_at + timedelta(minutes=portion.first / pace)
+
+    @cached_property
+    def _started_at(self) -> datetime:
+        started = [entry for entry in self._record.load(self._send.stream_id) if isinstance(entry.fact, SendStarted)]
+        assert started[0].recorded_at is not None
+        return started[0].recorded_at
 
     def _due(self, ordinal: int) -> Change:
         due: Fact = ChunkDue(

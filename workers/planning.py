@@ -24,11 +24,12 @@ def chunk_size(ordinal: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Devices of one chunk; ``ordinal`` numbers a send's chunks from 0."""
+    """Devices of one chunk; ``ordinal`` numbers a send's chunks from 0, ``first`` its devices."""
 
     ordinal: int
     provider: str
     devices: tuple[UUID, ...]
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,9 @@ class Portions:
 
     def _close_chunk(self) -> Iterator[Portion]:
         if self._devices:
-            portion = Portion(len(self.counts.providers), self._provider, tuple(self._devices))
+            devices = tuple(self._devices)
+            first = self.counts.by_provider.total() - len(devices)
+            portion = Portion(len(self.counts.providers), self._provider, devices, first)
             self._devices = []
             self.counts.providers.append(self._provider)
             yield portion

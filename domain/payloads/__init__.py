@@ -40,6 +40,7 @@ __all__ = [
     "payload_limit",
     "payload_size",
     "push_id",
+    "shared_push_id",
     "wns_notification",
     "wns_tag",
 ]
@@ -60,6 +61,11 @@ class PayloadTooLarge(Invalid):
 def push_id(send_id: UUID, device_id: UUID) -> UUID:
     """The id of one send's push to one device: UUIDv5 (RFC 9562, 5.5), with the send as the namespace."""
     return uuid5(send_id, str(device_id))
+
+
+def shared_push_id(send_id: UUID, token: str) -> UUID:
+    """The id of one send's pushes to a token that several devices have: the phone shows it once."""
+    return uuid5(send_id, f"token:{token}")
 
 
 def check_payload(provider: str, message: Message) -> None:

@@ -66,13 +66,17 @@ class Scene:
         version = len(self.record.load(stream_id))
         self.record.append(envelopes(CONTEXT, Change(stream_id, self.app_id, version, facts)), **more)
 
-    def configure(self, provider: str, **changes: Any) -> None:
+    def configure(self, provider: str, profile: str = "default", **changes: Any) -> None:
         """Configure a provider as the sandbox says, but for ``changes``."""
         configuration, secret = _credential(self.sandbox.providers, provider)
         configuration |= changes
         secret_id = uuid4()
         configured = ProviderConfigured(
-            provider=provider, configuration=configuration, secret_id=secret_id, fingerprint=str(secret_id)
+            provider=provider,
+            profile=profile,
+            configuration=configuration,
+            secret_id=secret_id,
+            fingerprint=str(secret_id),
         )
         sealed = self.record.vault.seal(secret_id, self.app_id, provider, secret)
         self.write(self.app_id, configured, secrets=[sealed])
@@ -104,7 +108,8 @@ class Scene:
     def request(self, devices: Sequence[UUID] = (), **members: Any) -> UUID:
         """Request a send to these devices (none: to everyone)."""
         send_id = uuid4()
-        audience = Audience(devices=tuple(devices)) if devices else Audience(everyone=True)
+        named = Audience(devices=tuple(devices)) if devices else Audience(everyone=True)
+        audience = members.pop("audience", named)
         message = members.pop("message", Message(title="Threat", body="Stay away"))
         command = RequestSend(message=message, audience=audience, now=datetime.now(UTC), **members)
         self.write(send_id, *send.decide(None, command))

@@ -13,7 +13,7 @@ from tocsin.domain.events.device import TokenChanged
 from tocsin.domain.events.send import SendRequested
 from tocsin.domain.message import Message
 from tocsin.domain.personal import Personal
-from tocsin.workers.delivery.briefs import PersonalMessages
+from tocsin.domain.recipient_messages import PersonalMessages
 from tocsin.workers.delivery.findings import Finding, Findings
 from tocsin.workers.providers.port import Answer, Verdict
 

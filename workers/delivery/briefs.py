@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from tocsin.commands.context import Context
 from tocsin.domain.entry import system
 from tocsin.domain.events.chunk import OutcomeKind
-from tocsin.domain.events.send import SendRequested
-from tocsin.domain.message import Message, personalised
+from tocsin.domain.recipient_messages import PersonalMessages
 from tocsin.domain.send import Send, Status, evolve
 from tocsin.eventlog.record import Record
 from tocsin.workers.following import Followed
@@ -25,31 +23,6 @@ KEPT = 256
 ACTOR = system("delivery")
 
 
-class PersonalMessages:
-    """The messages of one send, recipient by recipient."""
-
-    def __init__(self, request: SendRequested) -> None:
-        self._common = request.message
-        self._changes: dict[str, dict[str, dict[str, Any]]] = {"device": {}, "user": {}, "alias": {}}
-        for personal in request.personal:
-            if not personal.erased:
-                self._note(personal.value)
-
-    def _note(self, value: dict[str, Any]) -> None:
-        for kind, changes in self._changes.items():
-            if kind in value:
-                changes[str(value[kind])] = value["message"]
-
-    def message(self, device_id: UUID, user: str | None, alias: str | None) -> Message:
-        """What this recipient gets: changed for the device, else for its alias, else for its user, else as it is."""
-        names = {"device": str(device_id), "alias": alias, "user": user}
-        for kind, name in names.items():
-            changes = self._changes[kind].get(name) if name is not None else None
-            if changes is not None:
-                return personalised(self._common, changes)
-        return self._common
-
-
 class Brief:
     """One send, as of the last look."""
 
@@ -58,6 +31,7 @@ class Brief:
         self._stream: Followed[Send] = Followed(record, send_id, evolve)
         self._read_at = float("-inf")
         self._messages: PersonalMessages | None = None
+        self.known_since = time.monotonic()
 
     def refresh(self) -> None:
         """Look again unless that was just now."""
@@ -77,6 +51,12 @@ class Brief:
         if self._messages is None:
             self._messages = PersonalMessages(self.send.request)
         return self._messages
+
+    @property
+    def number(self) -> int:
+        """The send's number: the position of its request."""
+        assert self._stream.first is not None
+        return self._stream.first.position
 
     @property
     def goes_on(self) -> bool:

@@ -62,7 +62,13 @@ class Credentials:
         self._ways: dict[tuple[UUID, str, str], Way] = {}
 
     def way(self, app_id: UUID, provider: str, profile: str) -> Way | Unusable:
-        """How to reach ``provider`` for this app, or why not."""
+        """How to reach ``provider`` for this app, or why not, which is never said of an app as it was a while ago."""
+        found = self._way(app_id, provider, profile)
+        if isinstance(found, Unusable) and self._is_changed(app_id):
+            found = self._way(app_id, provider, profile)
+        return found
+
+    def _way(self, app_id: UUID, provider: str, profile: str) -> Way | Unusable:
         app = self._app(app_id)
         if app is None or app.disabled:
             return Unusable("the app is disabled")
@@ -99,6 +105,12 @@ class Credentials:
             stream.refresh()
             self._apps[app_id] = stream, time.monotonic()
         return stream.state
+
+    def _is_changed(self, app_id: UUID) -> bool:
+        """Whether something happened to the app since it was last looked at."""
+        stream, _ = self._apps[app_id]
+        self._apps[app_id] = stream, time.monotonic()
+        return stream.refresh()
 
     def _open(self, configured: ProviderConfigured) -> Way:
         try:

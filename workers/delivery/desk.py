@@ -13,7 +13,6 @@ from uuid import UUID
 
 from tocsin.commands.engine import envelopes
 from tocsin.domain.lanes import LANES
-from tocsin.domain.payloads import push_id
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.unit import Refused
 from tocsin.workers.clock import DatabaseClock
@@ -23,6 +22,7 @@ from tocsin.workers.delivery.drafts import Draft, Drafter, Terms
 from tocsin.workers.delivery.findings import Finding, Findings
 from tocsin.workers.delivery.inbox import Inbox
 from tocsin.workers.delivery.jobs import Claim, Job
+from tocsin.workers.delivery.letters import letter
 from tocsin.workers.delivery.recipients import Recipient
 from tocsin.workers.following import refresh_all
 from tocsin.workers.providers.gateway import Gateway
@@ -194,11 +194,12 @@ class Desk:
         device_id = chunk.devices[index]
         expires_at = draft.brief.send.request.expires_at
         assert draft.claim is not None
+        push_id, message = letter(draft.brief, device_id, recipient, chunk.badges.get(index))
         return Push(
             index=self._last_claim * _STRIDE + index,
-            push_id=push_id(chunk.send_id, device_id),
+            push_id=push_id,
             token=draft.claim.targets[index].token,
-            message=draft.brief.messages.message(device_id, recipient.user, recipient.alias),
+            message=message,
             expires_at=None if expires_at is None else expires_at.timestamp(),
             lane=chunk.lane,
         )

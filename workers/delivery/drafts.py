@@ -24,15 +24,18 @@ from tocsin.domain.chunk import (
     claimable,
     decide_all,
 )
+from tocsin.domain.device import LARGEST_BADGE
 from tocsin.domain.entry import Fact
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.events.chunk import AttemptStarted, Retry
 from tocsin.domain.events.send import Exclusion
 from tocsin.eventlog.record import Record
 from tocsin.workers.clock import DatabaseClock
+from tocsin.workers.delivery.badges import Badges
 from tocsin.workers.delivery.briefs import Brief, Briefs
 from tocsin.workers.delivery.credentials import Credentials, Unusable, Way
 from tocsin.workers.delivery.jobs import Claim, Job, Target
+from tocsin.workers.delivery.letters import badge_change
 from tocsin.workers.delivery.outcomes import answered
 from tocsin.workers.delivery.recipients import Recipient, recipients
 
@@ -110,6 +113,7 @@ class Drafter:
         self._briefs = briefs
         self._credentials = credentials
         self._terms = terms
+        self._badges = Badges(record)
 
     def draft(self, jobs: Iterable[Job], room: int) -> list[Draft]:
         """A draft for each chunk, with claims on at most ``room`` devices in all.
@@ -173,6 +177,8 @@ class Drafter:
         open_now = draft.open_now
         if not open_now or not draft.brief.goes_on or room <= 0 or under_way > REFILL_BELOW:
             return 0
+        if not self._badges.are_known(draft.brief):
+            return 0
         chunk = draft.after
         way = self._credentials.way(draft.job.app_id, chunk.provider, chunk.profile)
         if isinstance(way, Unusable):
@@ -197,9 +203,31 @@ class Drafter:
         if suppressed:
             draft.do(Suppress(devices=tuple(suppressed)))
         if draft.recipients:
-            among = tuple(draft.recipients)
-            draft.do(StartAttempt(worker=self._terms.worker, now=draft.now, lease_expires_at=lease, among=among))
+            draft.do(
+                StartAttempt(
+                    worker=self._terms.worker,
+                    now=draft.now,
+                    lease_expires_at=lease,
+                    among=tuple(draft.recipients),
+                    badges=self._new_badges(draft),
+                )
+            )
             draft.claim = self._claimed(draft, began + self._terms.lease)
+
+    def _new_badges(self, draft: Draft) -> dict[int, int]:
+        """What the devices of the claim are to show, where their messages change that."""
+        if not draft.brief.messages.change_badges:
+            return {}
+        devices = {index: draft.after.devices[index] for index in draft.recipients}
+        shown = self._badges.now(devices.values())
+        changes = {
+            index: badge_change(draft.brief, devices[index], recipient) for index, recipient in draft.recipients.items()
+        }
+        return {
+            index: min(max(shown.get(devices[index], 0) + change, 0), LARGEST_BADGE)
+            for index, change in changes.items()
+            if change is not None
+        }
 
     def _claimed(self, draft: Draft, lease_ends: float) -> Claim:
         started = next(fact for fact in reversed(draft.facts) if isinstance(fact, AttemptStarted))

@@ -23,7 +23,8 @@ from tocsin.projections.devices import devices_by_id
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """What matters of a device for one push. ``environment``: of its APNs token, as the device said it."""
+    """What matters of a device for one push. ``environment``: of its APNs token, as the device said it. ``number``: the
+    position it was first registered at. ``token_scope``: within which it alone has the token; None: the app."""
 
     token: str | None
     user: str | None
@@ -31,6 +32,8 @@ class Recipient:
     environment: str | None
     opted_out: bool
     retired: bool
+    number: int
+    token_scope: str | None = None
 
     @property
     def obstacle(self) -> str | None:
@@ -48,6 +51,7 @@ class Loaded:
 
     app_id: UUID
     version: int
+    number: int
     device: Device
     token_since: datetime | None
 
@@ -67,7 +71,7 @@ def recipients(record: Record, device_ids: Collection[UUID]) -> Mapping[UUID, Re
     current = {device_id: rows[device_id] for device_id in rows if rows[device_id].position == newest.get(device_id)}
     found = {device_id: _of_row(row) for device_id, row in current.items()}
     changed = newest.keys() - current.keys()
-    found.update((device_id, _of_device(loaded.device)) for device_id, loaded in load(record, changed).items())
+    found.update((device_id, _of_device(loaded)) for device_id, loaded in load(record, changed).items())
     return found
 
 
@@ -79,13 +83,31 @@ def load(record: Record, device_ids: Collection[UUID]) -> Mapping[UUID, Loaded]:
 
 
 def _of_row(row: DeviceRow) -> Recipient:
-    return Recipient(row.token, row.user_name, row.alias, row.environment, row.opted_out, row.retired is not None)
+    return Recipient(
+        token=row.token,
+        user=row.user_name,
+        alias=row.alias,
+        environment=row.environment,
+        opted_out=row.opted_out,
+        retired=row.retired is not None,
+        number=row.created_position,
+        token_scope=row.token_scope,
+    )
 
 
-def _of_device(device: Device) -> Recipient:
+def _of_device(loaded: Loaded) -> Recipient:
+    device = loaded.device
     gone = device.retired is not None or device.erased
-    token, user, alias = _clear(device.token), _clear(device.user), _clear(device.alias)
-    return Recipient(token, user, alias, device.environment, device.opted_out, gone)
+    return Recipient(
+        token=_clear(device.token),
+        user=_clear(device.user),
+        alias=_clear(device.alias),
+        environment=device.environment,
+        opted_out=device.opted_out,
+        retired=gone,
+        number=loaded.number,
+        token_scope=device.token_scope,
+    )
 
 
 def _clear(value: Personal | None) -> str | None:
@@ -101,4 +123,4 @@ def _loaded(entries: list[Entry]) -> Loaded:
         if isinstance(entry.fact, DeviceRegistered | TokenChanged):
             since = entry.recorded_at
     assert state is not None
-    return Loaded(entries[0].app_id, entries[-1].originator_version, state, since)
+    return Loaded(entries[0].app_id, entries[-1].originator_version, entries[0].position, state, since)

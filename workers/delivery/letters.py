@@ -1,0 +1,40 @@
+"""One device's own message, and the id its push travels under."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from tocsin.domain.identity import handle
+from tocsin.domain.message import Message, made_out
+from tocsin.domain.payloads import push_id, shared_push_id
+from tocsin.workers.delivery.briefs import Brief
+from tocsin.workers.delivery.recipients import Recipient
+
+
+def letter(brief: Brief, device_id: UUID, recipient: Recipient, badge: int | None) -> tuple[UUID, Message]:
+    """The push id and the message for one device. ``badge``: what it is to show, where the message changes that."""
+    message = brief.messages.message(device_id, recipient.user, recipient.alias)
+    identifier = push_id(brief.send_id, device_id)
+    if recipient.token_scope is not None and recipient.token is not None and message is brief.messages.common:
+        # The phone has the same token for another user: what both are told alike, it shows once.
+        identifier = shared_push_id(brief.send_id, recipient.token)
+    if message.differs:
+        message = made_out(message, badge, _values(brief, device_id, recipient, identifier))
+    return identifier, message
+
+
+def _values(brief: Brief, device_id: UUID, recipient: Recipient, identifier: UUID) -> dict[str, int | str]:
+    return {
+        "device.id": str(device_id),
+        "device.number": recipient.number,
+        "device.handle": handle(device_id),
+        "send.id": str(brief.send_id),
+        "send.number": brief.number,
+        "send.handle": handle(brief.send_id),
+        "push.id": str(identifier),
+    }
+
+
+def badge_change(brief: Brief, device_id: UUID, recipient: Recipient) -> int | None:
+    """What this device's message adds to the number it shows, if that."""
+    return brief.messages.message(device_id, recipient.user, recipient.alias).badge_change
