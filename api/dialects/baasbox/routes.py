@@ -1,0 +1,216 @@
+"""BaasBox's routes: accounts and their devices, sessions, pushes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flask import Blueprint, Response, g, request
+
+from tocsin.api.dialects.baasbox import errors, schemas, translation
+from tocsin.api.dialects.baasbox.access import (
+    NAME,
+    RECEIVE,
+    REGISTERED,
+    SEND,
+    SESSION_HEADER,
+    Caller,
+    app_coded,
+    app_of_header,
+    authenticated,
+    session_timeout,
+    user_named,
+    user_of_password,
+)
+from tocsin.api.dialects.baasbox.envelope import envelope
+from tocsin.api.dialects.baasbox.errors import CODES, Refusal
+from tocsin.api.dialects.baasbox.openapi import document
+from tocsin.api.dialects.baasbox.schemas import Push
+from tocsin.api.reads import as_json
+from tocsin.api.requests import actor, context
+from tocsin.api.services import services
+from tocsin.api.writes import readable
+from tocsin.commands.devices import change_device, register_device
+from tocsin.commands.sends import request_send
+from tocsin.commands.users import close_session, create_user, open_session
+from tocsin.domain.device import RetireDevice
+from tocsin.domain.entry import Actor
+from tocsin.domain.errors import Conflict
+from tocsin.domain.events.device import Retirement
+
+SENT = "Push Notification(s) has been sent"
+DEVICES = ("devices", "audience")
+
+View = TypeVar("View", bound=Callable[..., Response])
+
+blueprint = Blueprint(NAME, __name__)
+
+
+def serves(method: str, rule: str) -> Callable[[View], View]:
+    """Serves a view with and without a slash at the end."""
+
+    def decorate(view: View) -> View:
+        blueprint.add_url_rule(rule, view_func=view, methods=[method])
+        blueprint.add_url_rule(rule + "/", view_func=view, methods=[method])
+        return view
+
+    return decorate
+
+
+@serves("POST", "/user")
+def sign_up() -> Response:
+    """Create an account, and sign in."""
+    credential = app_of_header()
+    account, engine, app_id = schemas.account(), services().engine, credential.app_id
+    who = actor("anonymous", NAME, str(credential.credential_id))
+    try:
+        done = create_user(
+            engine,
+            context(who, credential.credential_id),
+            app_id,
+            account.username,
+            password=account.password,
+            profile=account.profile,
+            roles=(REGISTERED,),
+        )
+    except Conflict as error:
+        raise Refusal(400, errors.SIGN_UP_FAILED) from error
+    user_id, token = done.result.user_id, _signed_in(who, app_id, done.result.user_id)
+    more = {SESSION_HEADER: token}
+    data = translation.user_data(user_id, account.username, (REGISTERED,), account.profile, engine.clock(), **more)
+    g.baasbox_username = account.username
+    return _awaited(_with_session(envelope(data, 201), token), ("users",))
+
+
+@serves("POST", "/login")
+def sign_in() -> Response:
+    """Open a session, and register the device that is reported with it."""
+    login = schemas.login()
+    credential = app_coded(login.appcode)
+    app_id = credential.app_id
+    user = user_of_password(app_id, login.username, login.password)
+    if user is None:
+        raise Refusal(401, f"user {login.username:.100} unauthorized")
+    who = actor(f"user:{user.user_id}", NAME, str(credential.credential_id))
+    if login.device is not None:
+        _register(who, credential.credential_id, app_id, login.username, *login.device)
+    token = _signed_in(who, app_id, user.user_id)
+    data = translation.user_data(
+        user.user_id, login.username, user.roles, user.profile, user.created_at, **{SESSION_HEADER: token}
+    )
+    g.baasbox_username = login.username
+    return _awaited(_with_session(envelope(data), token), ("users", *DEVICES))
+
+
+@serves("POST", "/logout")
+def sign_out() -> Response:
+    """End the session."""
+    return _awaited(_signed_out(authenticated(), "user logged out"), ("users",))
+
+
+@serves("POST", "/logout/<token>")
+def sign_out_device(token: str) -> Response:
+    """End the session, and let the device go."""
+    caller = authenticated()
+    _let_go(caller, token)
+    return _awaited(_signed_out(caller, f"pushToken: {token} logged out"), ("users", *DEVICES))
+
+
+@serves("GET", "/me")
+def me() -> Response:
+    """The caller's own account."""
+    user = authenticated().user
+    return envelope(translation.user_data(user.user_id, user.name or "", user.roles, user.profile, user.created_at))
+
+
+@serves("PUT", "/push/device/<system>/<token>")
+@serves("PUT", "/push/enable/<system>/<token>")
+def enable(system: str, token: str) -> Response:
+    """The device is the caller's from now on."""
+    caller = authenticated(RECEIVE)
+    _register(caller.actor, caller.credential_id, caller.app_id, caller.name, system, token)
+    return _awaited(envelope(), DEVICES)
+
+
+@serves("PUT", "/push/disable/<token>")
+def disable(token: str) -> Response:
+    """The device is no longer sent to, if it is the caller's."""
+    _let_go(authenticated(RECEIVE), token)
+    return _awaited(envelope(), DEVICES)
+
+
+@serves("POST", "/push/message")
+def push() -> Response:
+    """Push a message to users."""
+    caller = authenticated(SEND)
+    return _push(caller, schemas.push(), SENT)
+
+
+@serves("POST", "/push/message/<username>")
+def push_to(username: str) -> Response:
+    """Push a message to one user."""
+    caller = authenticated(SEND)
+    return _push(caller, schemas.push(username), "")
+
+
+@serves("GET", "/push/openapi.json")
+def openapi() -> Response:
+    """This API in OpenAPI 3.1."""
+    return as_json(document())
+
+
+def _push(caller: Caller, push: Push, said: str) -> Response:
+    translation.check_profiles(caller.app_id, push.profiles)
+    for name in push.users:
+        if user_named(caller.app_id, name) is None:
+            raise Refusal(404, errors.NO_USER)
+    commands, complete = translation.pushes(caller.app_id, push)
+    for command in commands:
+        request_send(services().engine, context(caller.actor, caller.credential_id), caller.app_id, command)
+    if request.args.get("verbose") == "true" and caller.is_admin:
+        data: Any = _log(push, len(commands))
+    else:
+        data = said if complete else CODES["20001"]
+    return _awaited(envelope(data, bb_code=None if complete else "20001"), ("sends",))
+
+
+def _log(push: Push, sends: int) -> list[str]:
+    """What an administrator is told of a push."""
+    return [
+        f"Profiles computed: {list(push.profiles)}",
+        f"Users computed: {len(push.users)}",
+        f"Sends requested: {sends}",
+    ]
+
+
+def _register(who: Actor, scope: UUID, app_id: UUID, name: str, system: str, token: str) -> None:
+    register_device(services().engine, context(who, scope), app_id, translation.registration(name, system, token))
+
+
+def _let_go(caller: Caller, token: str) -> None:
+    device_id = translation.own_device(caller, token)
+    if device_id is not None:
+        command = RetireDevice(reason=Retirement.UNREGISTERED)
+        change_device(services().engine, context(caller.actor, caller.credential_id), caller.app_id, device_id, command)
+
+
+def _signed_in(who: Actor, app_id: UUID, user_id: UUID) -> str:
+    timeout = session_timeout(app_id)
+    return open_session(services().engine, context(who, user_id), app_id, user_id, timeout=timeout).result.token
+
+
+def _signed_out(caller: Caller, said: str) -> Response:
+    if caller.session is not None:
+        who, session_id = context(caller.actor, caller.credential_id), caller.session.session_id
+        close_session(services().engine, who, caller.app_id, caller.user.user_id, session_id, "signed out")
+    return envelope(said)
+
+
+def _with_session(response: Response, token: str) -> Response:
+    response.headers[SESSION_HEADER] = token
+    return response
+
+
+def _awaited(response: Response, serves: Sequence[str]) -> Response:
+    return readable(response, services().record.head().position, serves)

@@ -1,0 +1,64 @@
+"""An app that is provisioned for BaasBox with a provider, its administrator, and two of its users."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from flask import Flask
+
+from dialects.baasbox.client import Client
+from tocsin.api.services import Services
+from tocsin.commands.apps import configure_provider, create_app
+from tocsin.commands.context import Context
+from tocsin.dialects import PROVISIONS
+from tocsin.domain.entry import system
+
+
+def service_account() -> bytes:
+    """A key file as Google hands them out."""
+    key = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    account = {
+        "type": "service_account",
+        "project_id": "campus-1",
+        "private_key": key.decode(),
+        "client_email": "push@campus-1.iam.gserviceaccount.com",
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }
+    return json.dumps(account).encode()
+
+
+@pytest.fixture(scope="module")
+def app_id(services: Services) -> UUID:
+    context = Context(system("test"))
+    made = create_app(services.engine, context, "Chat").result.app_id
+    configure_provider(services.engine, Context(system("test")), made, "fcm", {}, service_account())
+    return made
+
+
+@pytest.fixture(scope="module")
+def admin(app: Flask, services: Services, app_id: UUID) -> Client:
+    issued = PROVISIONS["baasbox"](services.engine, Context(system("test")), app_id, sandbox=False)
+    assert services.waiter.wait_for(services.record.head().position, ["apps", "users"], 30)
+    user = (issued["BAASBOX_ADMIN_USER"], issued["BAASBOX_ADMIN_PASSWORD"])
+    return Client(app, issued["BAASBOX_APPCODE"], user)
+
+
+@pytest.fixture(scope="module")
+def anonymous(app: Flask, admin: Client) -> Client:
+    return Client(app, admin.appcode)
+
+
+@pytest.fixture(scope="module")
+def ann(anonymous: Client) -> Client:
+    return anonymous.signed_up("ann")
+
+
+@pytest.fixture(scope="module")
+def bob(anonymous: Client) -> Client:
+    return anonymous.signed_up("bob")
