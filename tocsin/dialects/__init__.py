@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tocsin.dialects import baasbox, moxie
+from tocsin.dialects import baasbox, moxie, thinkbit
 
-PROVISIONS: dict[str, Callable[..., dict[str, str]]] = {"baasbox": baasbox.provision, "moxie": moxie.provision}
+PROVISIONS: dict[str, Callable[..., dict[str, str]]] = {
+    "baasbox": baasbox.provision,
+    "moxie": moxie.provision,
+    "thinkbit": thinkbit.provision,
+}
 """``provision(engine, context, app_id, *, sandbox)`` issues credentials and returns them by the names scripts know them
 by. ``sandbox``: the app is the sandbox's, and may have what nobody's real app should."""

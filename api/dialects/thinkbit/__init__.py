@@ -1,0 +1,43 @@
+"""ThinkBIT's API for FCM: the devices of each user, kept as one group of limited size, and the cron call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Flask, Response, request
+
+from tocsin.api.dialects.thinkbit import throttle
+from tocsin.api.dialects.thinkbit.errors import http_error, refused, unexpected
+from tocsin.api.dialects.thinkbit.routes import blueprint
+from tocsin.api.dialects.thinkbit.translation import NAME
+
+__all__ = ["NAME", "PREFIXES", "REFERENCE", "TITLE", "finish", "http_error", "refused", "register", "unexpected"]
+
+TITLE = "ThinkBIT FCM registration tokens"
+PREFIXES: Sequence[str] = ("/api",)
+REFERENCE = "/api/openapi.json"
+
+ALLOWED_HEADERS = "Accept, Authorization, Content-Type, X-Appengine-Cron, X-Requested-With"
+EXPOSED_HEADERS = (
+    "Retry-After, Tocsin-Position, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
+    "X-Request-ID"
+)
+REMEMBERED_SECONDS = 21600
+
+
+def register(app: Flask) -> None:
+    """Add the routes, and the count of what each address calls."""
+    app.extensions[throttle.EXTENSION] = throttle.Throttle()
+    app.register_blueprint(blueprint)
+
+
+def finish(response: Response) -> Response:
+    """How often the caller may still call; and a page of any origin may read it: nothing here goes by cookies."""
+    response.headers.update(throttle.headers())
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+    if request.method == "OPTIONS" and "Allow" in response.headers:
+        response.headers["Access-Control-Allow-Methods"] = response.headers["Allow"]
+        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+        response.headers["Access-Control-Max-Age"] = str(REMEMBERED_SECONDS)
+    return response

@@ -1,0 +1,216 @@
+"""Each refusal, in the order in which they are found; what all answers carry; and the group that holds so many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from dialects.thinkbit.client import Client, basic
+from tocsin.api.dialects.thinkbit.throttle import Throttle
+from tocsin.api.services import Services
+from tocsin.commands.apps import change_app, load_enabled
+from tocsin.commands.context import Context
+from tocsin.domain.app import UpdateApp
+from tocsin.domain.entry import system
+from tocsin.domain.events.device import Retirement
+from tocsin.projections.devices import DeviceFilter, list_devices
+
+RULES = "The given data was invalid."
+
+
+def broken(answer: Any) -> str:
+    """The one rule that was broken."""
+    assert answer.status_code == 422
+    assert answer.json["message"] == RULES
+    (message,) = answer.json["errors"]["registration_id"]
+    return str(message)
+
+
+@pytest.mark.parametrize("user", ["99999999", "abc", "0", "-1", "1.0", "9" * 30, "%F0%9F%98%80", "%FF"])
+def test_an_unknown_user_is_told_before_who_calls(client: Client, user: str) -> None:
+    answer = client.call("POST", {}, f"/api/users/{user}/fcm_registration_tokens", Authorization=None)
+
+    assert answer.status_code == 404
+    assert answer.json["message"].startswith("No query results for model [App\\User] ")
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Basic", "secret"])
+def test_a_call_without_credentials(client: Client, authorization: str | None) -> None:
+    answer = client.call("POST", {}, Authorization=authorization)
+
+    assert answer.status_code == 401
+    assert answer.json == {"message": "You did not provide a token."}
+
+
+def test_wrong_credentials(client: Client) -> None:
+    given = [basic(client.email, "wrong"), basic("nobody@example.org", "x"), "Basic ???", "Basic /w==", "Basic  ",
+             basic(client.email, ""), basic("", ""), basic("\0", "\0")]  # fmt: skip
+    for authorization in given:
+        answer = client.call("POST", {}, Authorization=authorization)
+        assert answer.status_code == 401
+        assert answer.json == {"message": "Invalid credentials."}
+        assert answer.headers["WWW-Authenticate"] == "Basic"
+
+
+@pytest.mark.parametrize(("prefix", "shown"), [("Bearer", '"bearer"'), ("Facebook", '"facebook"'), ("s3cRe+", "given")])
+def test_another_scheme_is_named_unless_it_may_be_a_secret(client: Client, prefix: str, shown: str) -> None:
+    answer = client.call("POST", {}, Authorization=f"{prefix} abc")
+
+    assert answer.status_code == 501
+    assert answer.json == {"message": f"The {shown} prefix is not supported."}
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_another_users_devices_are_none_of_mine(client: Client, other: Client, method: str) -> None:
+    answer = client.call(method, {"registration_id": "t"}, other.path)
+
+    assert answer.status_code == 403
+    assert answer.json == {"message": "This action is unauthorized."}
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        *((blank, "The registration id field is required.") for blank in (None, "", "  \t", [], {})),
+        *((value, "The registration id must be a string.") for value in (1, 0, False, 1e300, ["a"], {"a": 1})),
+        ("x" * 4097, "The registration id may not be greater than 4096 characters."),
+        ("a\0b", "The registration id format is invalid."),
+    ],
+)
+def test_a_registration_id_that_cannot_be(
+    client: Client,
+    appends_nothing: Callable[[], AbstractContextManager[None]],
+    method: str,
+    value: Any,
+    message: str,
+) -> None:
+    with appends_nothing():
+        assert broken(client.call(method, {"registration_id": value})) == message
+
+
+@pytest.mark.parametrize("body", [b'{"registration_id":"a",}', b"[object Object]", b"\xff", b'"\\ud800"', b"[" * 9000])
+def test_a_body_that_is_no_json(client: Client, body: bytes) -> None:
+    answer = client.call("POST", body)
+
+    assert answer.status_code == 400
+    assert answer.json == {"message": "The request body is not valid JSON."}
+
+
+def test_json_that_is_no_object_holds_no_registration_id(client: Client) -> None:
+    assert broken(client.call("POST", ["a"])) == "The registration id field is required."
+
+
+def test_a_token_is_added_once_and_removed_once(client: Client) -> None:
+    first = client.add(" once ")
+    assert first.json["registration_id"] == "once"
+    assert broken(client.add("once")) == "The registration id has already been taken."
+    assert client.remove("once").status_code == 204
+    assert broken(client.remove("once")) == "The selected registration id is invalid."
+    assert broken(client.remove("never")) == "The selected registration id is invalid."
+    again = client.add("once")
+    assert again.status_code == 201
+    assert again.json["id"] == first.json["id"]
+    client.remove("once")
+
+
+def test_a_token_may_belong_to_two_users(client: Client, other: Client) -> None:
+    mine, theirs = client.add("shared"), other.add("shared")
+
+    assert (mine.status_code, theirs.status_code) == (201, 201)
+    assert mine.json["id"] != theirs.json["id"]
+    assert client.remove("shared").status_code == 204
+    assert broken(client.remove("shared")) == "The selected registration id is invalid."
+    assert other.remove("shared").status_code == 204
+
+
+def test_a_registration_id_may_come_as_a_form_or_in_the_address(client: Client) -> None:
+    form = "application/x-www-form-urlencoded"
+    assert client.call("POST", b"registration_id=formed", Content_Type=form).status_code == 201
+    assert client.call("DELETE", b"registration_id=formed", Content_Type=form).status_code == 204
+    assert client.call("POST", None, f"{client.path}?registration_id=asked").status_code == 201
+    assert client.call("DELETE", None, f"{client.path}/?registration_id=asked").status_code == 204
+
+
+def test_the_oldest_leaves_a_full_group(other: Client, services: Services, app_id: UUID) -> None:
+    tokens = [f"grouped-{number}" for number in range(20)]
+    for token in tokens:
+        assert other.add(token).status_code == 201
+    with services.readers.connection() as connection:
+        wanted = DeviceFilter(user_digest=services.digest("user", other.email))
+        found = {row.token: row.retired for row in list_devices(connection, app_id, wanted).items}
+
+    assert [found[token] for token in tokens] == [Retirement.REPLACED.value] * 2 + [None] * 18
+    assert broken(other.remove(tokens[0])) == "The selected registration id is invalid."
+    assert other.remove(tokens[2]).status_code == 204
+    assert other.add(tokens[0]).status_code == 201
+    for token in [tokens[0], *tokens[3:]]:
+        assert other.remove(token).status_code == 204
+
+
+def test_what_nothing_answers_is_told_in_json(app: Flask, client: Client) -> None:
+    missing = app.test_client().get("/api/nothing")
+    wrong = client.call("PUT", {})
+
+    assert (missing.status_code, missing.json) == (404, {"message": "Not Found"})
+    assert wrong.status_code == 405
+    assert wrong.json["message"].startswith("The PUT method is not supported for this route.")
+    assert "POST" in wrong.headers["Allow"]
+
+
+def test_pages_of_any_origin_may_call(client: Client) -> None:
+    for answer in (client.call("POST", {}, Origin="https://a.example"), client.call("POST", {}, Authorization=None)):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    preflight = client.call("OPTIONS", None, Authorization=None, Access_Control_Request_Method="DELETE")
+
+    assert preflight.status_code == 200
+    assert "DELETE" in preflight.headers["Access-Control-Allow-Methods"]
+    assert "Authorization" in preflight.headers["Access-Control-Allow-Headers"]
+
+
+def test_every_answer_says_how_many_calls_are_left(app: Flask, client: Client) -> None:
+    answers = [client.call("POST", {}), client.call("POST", {}, Authorization=None), app.test_client().get("/api/cron")]
+
+    left = [int(answer.headers["X-RateLimit-Remaining"]) for answer in answers]
+    assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"6000"}
+    assert left == [left[0], left[0] - 1, left[0] - 2]
+
+
+def test_whoever_calls_too_often_is_told_when_to_go_on(services: Services, client: Client, app_id: UUID) -> None:
+    def limit(number: int | None) -> None:
+        before = load_enabled(services.engine, app_id).settings
+        own = {**before["thinkbit"], "requests_per_minute": number}
+        command = UpdateApp(settings={**before, "thinkbit": own})
+        done = change_app(services.engine, Context(system("test")), app_id, command)
+        assert services.waiter.wait_for(done.position, ["apps"], 30)
+
+    limit(1)
+    client.call("POST", {})
+    answer = client.call("POST", {}, "/api/users/99/fcm_registration_tokens", Authorization=None)
+    limit(None)
+
+    assert answer.status_code == 429
+    assert answer.json == {"message": "Too Many Attempts."}
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert int(answer.headers["X-RateLimit-Reset"]) > 1_700_000_000
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
+    assert client.call("POST", {}).status_code == 422
+
+
+def test_each_address_has_its_own_count() -> None:
+    throttle = Throttle()
+
+    assert [throttle.count("a", 2).exceeded for _ in range(3)] == [False, False, True]
+    assert not throttle.count("b", 2).exceeded
+
+
+def test_the_document_is_served(app: Flask) -> None:
+    answer = app.test_client().get("/api/openapi.json")
+
+    assert answer.status_code == 200
+    assert set(answer.json["paths"]) == {"/cron", "/users/{user}/fcm_registration_tokens"}
