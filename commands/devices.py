@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -51,11 +51,16 @@ def register_device(engine: Engine, context: Context, app_id: UUID, registration
 
 
 def register_devices(
-    engine: Engine, context: Context, app_id: UUID, registrations: Sequence[Registration | TocsinError]
+    engine: Engine,
+    context: Context,
+    app_id: UUID,
+    registrations: Sequence[Registration | TocsinError],
+    turn: Callable[[], None] = lambda: None,
 ) -> Done[list[LineResult]]:
     """Register many devices in one transaction. A refused line leaves nothing; the others are carried out.
 
-    A line that could not even be read comes as its error and goes into the results as such.
+    A line that could not even be read comes as its error and goes into the results as such. ``turn``: called between
+    the decision and the append; what it waits for may commit meanwhile, and where that matters all is decided anew.
     """
 
     def decide() -> Decision[list[LineResult]]:
@@ -63,6 +68,7 @@ def register_devices(
         readable = [line for line in registrations if isinstance(line, Registration)]
         registrar = Registrar(engine, app_id, readable)
         results = [_line(registrar, line) for line in registrations]
+        turn()
         return Decision(results, registrar.changes(), registrar.claims())
 
     return engine.carry_out(context, decide)

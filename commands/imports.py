@@ -7,7 +7,9 @@ the lines that were done are answered as they were the first time.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -21,6 +23,9 @@ from tocsin.commands.engine import AlreadyDone, Engine
 from tocsin.domain.errors import Invalid, TocsinError
 
 BATCH = 1000
+AT_ONCE = 2
+"""Batches under way: one is decided while the one before it is appended."""
+
 LONGEST_LINE = 64 * 1024
 """Bytes of one line; a registration takes a few hundred."""
 
@@ -40,34 +45,64 @@ class LineAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     field: str | None = None
 
 
+Answered = tuple[list[LineAnswer], int]
+
+
+class Abandoned(Exception):
+    """A batch was not carried out, as one before it was not."""
+
+
 _decoder = msgspec.json.Decoder(_Line)
 _answers = msgspec.json.Decoder(list[LineAnswer])
 
 
 def import_devices(
     engine: Engine, context: Context, app_id: UUID, lines: Iterable[bytes], scope: UUID, key: str
-) -> Iterator[tuple[list[LineAnswer], int]]:
+) -> Iterator[Answered]:
     """Carry out the lines batch by batch; yields each batch's answers once it is durable, with its position.
 
-    ``key`` in ``scope`` names the import. Raises KeyReused where a batch differs from what was sent under the key
-    before, NotFound and Conflict for the app.
+    While one batch is appended the next is decided; they are appended in their order. Where ``lines`` raises, the
+    batches before are still carried out and answered. ``key`` in ``scope`` names the import. Raises KeyReused where a
+    batch differs from what was sent under the key before, NotFound and Conflict for the app.
     """
     numbered = enumerate(lines, start=1)
-    while batch := list(islice(numbered, BATCH)):
-        first = batch[0][0]
-        digest = hashlib.sha256(b"\n".join(line for _, line in batch)).digest()
-        once = Once(scope, f"{key}:{first}", digest, _rendering(first))
-        yield _carry_out(engine, replace(context, once=once), app_id, [line for _, line in batch], first)
+    running: deque[Future[Answered]] = deque()
+    fault: Exception | None = None
+    last: Future[Answered] | None = None
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="import") as threads:
+        while fault is None:
+            try:
+                batch = list(islice(numbered, BATCH))
+            except Exception as error:
+                fault = error
+                break
+            if not batch:
+                break
+            first, read = batch[0][0], [line for _, line in batch]
+            digest = hashlib.sha256(b"\n".join(read)).digest()
+            once = replace(context, once=Once(scope, f"{key}:{first}", digest, _rendering(first)))
+            last = threads.submit(_carry_out, engine, once, app_id, read, first, last)
+            running.append(last)
+            if len(running) == AT_ONCE:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    if fault is not None:
+        raise fault
 
 
 def _carry_out(
-    engine: Engine, context: Context, app_id: UUID, lines: list[bytes], first: int
-) -> tuple[list[LineAnswer], int]:
+    engine: Engine, context: Context, app_id: UUID, lines: list[bytes], first: int, before: Future[Answered] | None
+) -> Answered:
+    def turn() -> None:
+        if before is not None and before.exception() is not None:
+            raise Abandoned(f"the lines before line {first} were not carried out")
+
     registrations = [_read(line) for line in lines]
     try:
-        done = register_devices(engine, context, app_id, registrations)
-    except AlreadyDone as before:
-        return _answers.decode(before.answer), before.position
+        done = register_devices(engine, context, app_id, registrations, turn)
+    except AlreadyDone as answered:
+        return _answers.decode(answered.answer), answered.position
     return _answered(done.result, first), done.position
 
 

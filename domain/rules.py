@@ -41,7 +41,7 @@ def text(value: object, field: str, longest: int) -> str:
         raise Invalid(f"{field} must not be blank", field=field)
     if len(value) > longest:
         raise Invalid(f"{field} has {len(value)} characters, at most {longest} are allowed", field=field)
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if _UNSTORABLE.search(value):
         raise Invalid(f"{field} holds a character that cannot be stored", field=field)
     return value
 
@@ -113,6 +113,7 @@ def same_json(one: Any, other: Any) -> bool:
 
 
 _DETERMINISTIC = msgspec.json.Encoder(order="deterministic")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 

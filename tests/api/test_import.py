@@ -136,14 +136,14 @@ def test_answers_come_while_the_client_still_sends(server: str, campus: Caller) 
     for name, value in {**NDJSON, "Authorization": f"Bearer {campus.token}", "Transfer-Encoding": "chunked"}.items():
         connection.putheader(name, value)
     connection.endheaders()
-    first = body(1000) + line(1001) * 1000
+    first = body(5000)
     connection.send(b"%x\r\n%b\r\n" % (len(first), first))
     answer = connection.response_class(connection.sock, method="POST")
     answer.begin()
     assert json.loads(answer.readline())["line"] == 1
     connection.send(b"0\r\n\r\n")
     *_, last = answer.read().splitlines()
-    assert json.loads(last)["summary"]["lines"] == 2000
+    assert json.loads(last)["summary"]["lines"] == 5000
     connection.close()
 
 
@@ -175,6 +175,20 @@ def test_an_import_of_nothing_or_into_nothing_is_refused(
         assert campus.post("/devices/import", line(1), headers=NDJSON).status_code == 409
         nowhere = admin.of_app("0f8fad5b-d9cb-469f-a165-70867728950e")
         assert nowhere.post("/devices/import", line(1), headers=NDJSON).status_code == 404
+
+
+def test_lines_about_one_device_take_effect_in_their_order_whatever_batch_they_are_in(campus: Caller) -> None:
+    lines = b"".join(
+        b'{"platform": "android", "token": "t%d", "external_id": "e%d", "user": "%s"}\n' % (number, number, user)
+        for user in (b"first", b"second", b"third", b"last")
+        for number in range(900)
+    )
+    told, _ = answers(campus.post("/devices/import", lines, headers=NDJSON).text)
+    assert [one["status"] for one in told] == ["created"] * 900 + ["updated"] * 2700
+    assert [one["device_id"] for one in told] == [one["device_id"] for one in told[:900]] * 4
+    assert len(campus.get("/devices?user=last&limit=1000").json["items"]) == 900
+    history = campus.get(f"/devices/{told[0]['device_id']}/history").json["items"]
+    assert [one["data"]["user"] for one in history] == ["first", "second", "third", "last"]
 
 
 def test_two_imports_of_the_same_devices_at_once_leave_each_device_once(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -60,7 +61,15 @@ def test_racing_repetitions_are_carried_out_once(engine: Engine, context: Contex
 def test_an_import_that_was_cut_off_goes_on_where_it_was(engine: Engine, context: Context, app_id: UUID) -> None:
     lines = [b'{"platform":"android","token":"token-%d"}' % number for number in range(BATCH + 300)]
     lines[7] = b'{"platform":"android","tokn":"x"}'
-    first = next(import_devices(engine, context, app_id, lines, SCOPE, "file"))
+
+    def cut_off() -> Iterator[bytes]:
+        yield from lines[: BATCH + 100]
+        raise ConnectionError
+
+    interrupted = import_devices(engine, context, app_id, cut_off(), SCOPE, "file")
+    first = next(interrupted)
+    with pytest.raises(ConnectionError):
+        next(interrupted)
     position = engine.record.head().position
     both = list(import_devices(engine, context, app_id, lines, SCOPE, "file"))
     assert both[0][0] == first[0]
