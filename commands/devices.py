@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -30,6 +30,11 @@ __all__ = [
 ]
 
 
+Turn = Callable[[Collection[UUID]], bool]
+"""Asked between a decision and its append, with the streams it looked at: waits for whom it has to come after, and says
+whether they may have touched these streams. What changes nothing appends nothing, and so meets no conflict."""
+
+
 @dataclass(frozen=True, slots=True)
 class LineResult:
     """What became of one registration of a batch: the device, or why it was refused."""
@@ -55,20 +60,22 @@ def register_devices(
     context: Context,
     app_id: UUID,
     registrations: Sequence[Registration | TocsinError],
-    turn: Callable[[], None] = lambda: None,
+    turn: Turn = lambda _: False,
 ) -> Done[list[LineResult]]:
     """Register many devices in one transaction. A refused line leaves nothing; the others are carried out.
 
-    A line that could not even be read comes as its error and goes into the results as such. ``turn``: called between
-    the decision and the append; what it waits for may commit meanwhile, and where that matters all is decided anew.
+    A line that could not even be read comes as its error and goes into the results as such.
     """
 
-    def decide() -> Decision[list[LineResult]]:
+    def decided() -> tuple[Registrar, list[LineResult]]:
         load_enabled(engine, app_id)
-        readable = [line for line in registrations if isinstance(line, Registration)]
-        registrar = Registrar(engine, app_id, readable)
-        results = [_line(registrar, line) for line in registrations]
-        turn()
+        registrar = Registrar(engine, app_id, [line for line in registrations if isinstance(line, Registration)])
+        return registrar, [_line(registrar, line) for line in registrations]
+
+    def decide() -> Decision[list[LineResult]]:
+        registrar, results = decided()
+        if turn(registrar.streams):
+            registrar, results = decided()
         return Decision(results, registrar.changes(), registrar.claims())
 
     return engine.carry_out(context, decide)

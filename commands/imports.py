@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -68,7 +68,7 @@ def import_devices(
     numbered = enumerate(lines, start=1)
     running: deque[Future[Answered]] = deque()
     fault: Exception | None = None
-    last: Future[Answered] | None = None
+    turn: _Turn | None = None
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="import") as threads:
         while fault is None:
             try:
@@ -81,8 +81,9 @@ def import_devices(
             first, read = batch[0][0], [line for _, line in batch]
             digest = hashlib.sha256(b"\n".join(read)).digest()
             once = replace(context, once=Once(scope, f"{key}:{first}", digest, _rendering(first)))
-            last = threads.submit(_carry_out, engine, once, app_id, read, first, last)
-            running.append(last)
+            turn = _Turn(turn)
+            turn.done = threads.submit(_carry_out, engine, once, app_id, read, first, turn)
+            running.append(turn.done)
             if len(running) == AT_ONCE:
                 yield running.popleft().result()
         while running:
@@ -91,18 +92,36 @@ def import_devices(
         raise fault
 
 
-def _carry_out(
-    engine: Engine, context: Context, app_id: UUID, lines: list[bytes], first: int, before: Future[Answered] | None
-) -> Answered:
-    def turn() -> None:
-        if before is not None and before.exception() is not None:
-            raise Abandoned(f"the lines before line {first} were not carried out")
+class _Turn:
+    """A batch's place behind the one before it, which is the only one that can still be under way."""
 
+    def __init__(self, before: _Turn | None) -> None:
+        self._before = before
+        self._streams: Collection[UUID] = ()
+        self.done: Future[Answered] | None = None
+
+    def __call__(self, streams: Collection[UUID]) -> bool:
+        self._streams = streams
+        before = self._before
+        if before is None or before.done is None:
+            return False
+        if before.done.exception() is not None:
+            raise Abandoned("the lines before were not carried out")
+        return not set(streams).isdisjoint(before._streams)
+
+    def leave(self) -> None:
+        """Let go of the one before, or each batch would keep all that were."""
+        self._before = None
+
+
+def _carry_out(engine: Engine, context: Context, app_id: UUID, lines: list[bytes], first: int, turn: _Turn) -> Answered:
     registrations = [_read(line) for line in lines]
     try:
         done = register_devices(engine, context, app_id, registrations, turn)
-    except AlreadyDone as answered:
-        return _answers.decode(answered.answer), answered.position
+    except AlreadyDone as before:
+        return _answers.decode(before.answer), before.position
+    finally:
+        turn.leave()
     return _answered(done.result, first), done.position
 
 

@@ -147,6 +147,11 @@ class Registrar:
             commands.append(ChangeToken(token=command.token, source=source, token_shape=shape))
         return self._carry_out(device_id, registration, commands, created=False)
 
+    @property
+    def streams(self) -> set[UUID]:
+        """Every stream the batch looked at."""
+        return {*self._open, *self._groups}
+
     def changes(self) -> list[Change]:
         """What every device of the batch gained, and the groups they joined."""
         opened: list[_Open | _OpenGroup] = [*self._open.values(), *self._groups.values()]

@@ -15,6 +15,7 @@ import pytest
 import requests
 from calling import AppendsNothing, Caller
 
+from tocsin.commands.imports import BATCH
 from tocsin.eventlog.record import Record
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -178,17 +179,19 @@ def test_an_import_of_nothing_or_into_nothing_is_refused(
 
 
 def test_lines_about_one_device_take_effect_in_their_order_whatever_batch_they_are_in(campus: Caller) -> None:
+    # What a line says is what was so before the line of another batch that is being carried out beside it.
+    users = [b"ada", b"bob"] * 5 + [b"ada"]
     lines = b"".join(
         b'{"platform": "android", "token": "t%d", "external_id": "e%d", "user": "%s"}\n' % (number, number, user)
-        for user in (b"first", b"second", b"third", b"last")
-        for number in range(900)
+        for user in users
+        for number in range(BATCH)
     )
     told, _ = answers(campus.post("/devices/import", lines, headers=NDJSON).text)
-    assert [one["status"] for one in told] == ["created"] * 900 + ["updated"] * 2700
-    assert [one["device_id"] for one in told] == [one["device_id"] for one in told[:900]] * 4
-    assert len(campus.get("/devices?user=last&limit=1000").json["items"]) == 900
+    assert [one["status"] for one in told] == ["created"] * BATCH + ["updated"] * BATCH * (len(users) - 1)
+    assert [one["device_id"] for one in told] == [one["device_id"] for one in told[:BATCH]] * len(users)
+    assert len(campus.get("/devices?user=ada&limit=1000").json["items"]) == BATCH
     history = campus.get(f"/devices/{told[0]['device_id']}/history").json["items"]
-    assert [one["data"]["user"] for one in history] == ["first", "second", "third", "last"]
+    assert [one["data"]["user"] for one in history] == [user.decode() for user in users]
 
 
 def test_two_imports_of_the_same_devices_at_once_leave_each_device_once(
