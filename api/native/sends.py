@@ -11,20 +11,8 @@ from tocsin.api.bodies import Resources
 from tocsin.api.native.access import AUDITOR, OPERATOR, SENDER, caller, needs
 from tocsin.api.native.document import AS_OF, lists, one_of, query, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
-from tocsin.api.native.sends_json import (
-    CancelForm,
-    PayloadAnswer,
-    PreviewAnswer,
-    PreviewForm,
-    SendAnswer,
-    SendForm,
-    audience_of,
-    message_of,
-    of_result,
-    of_row,
-    of_state,
-    request_of,
-)
+from tocsin.api.native.sends_forms import CancelForm, PreviewForm, SendForm, audience_of, message_of, request_of
+from tocsin.api.native.sends_json import PayloadAnswer, PreviewAnswer, SendAnswer, of_result, of_row, of_state
 from tocsin.api.reads import after, as_json, caught_up, chosen, limit, paged, reading
 from tocsin.api.requests import address_of
 from tocsin.api.services import services

@@ -67,6 +67,9 @@ FIELDS: list[tuple[str, str, Any, str | None]] = [
     ("POST", "/tags", {"tag": "a!b"}, "tag"),
     ("POST", "/users", {"name": ""}, "name"),
     ("POST", f"/sends/{NOWHERE}/receipts", {"device_id": NOWHERE, "event": "eaten"}, "event"),
+    ("POST", "/sends", {"message": MESSAGE, "audience": EVERYONE, "pace": 0}, "pace"),
+    ("POST", "/sends", {"message": {"badge": 1, "badge_change": 1}, "audience": EVERYONE}, "message.badge_change"),
+    ("POST", "/sends", {"message": {"per_device": {"x": "y"}}, "audience": EVERYONE}, "message.per_device.x.value"),
     # Too long.
     ("POST", "/devices", {"platform": "i" * 33}, "platform"),
     ("POST", "/devices", {"platform": "android", "token": "t" * 4097}, "token"),

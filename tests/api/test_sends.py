@@ -183,6 +183,18 @@ def test_recipients_messages_of_their_own_are_personal_data(campus: Caller, peop
     assert [one["message"]["body"] for one in told] == ["Ada, come home", "Bob, come home", "Eve, come home"]
 
 
+def test_a_send_is_narrowed_paced_and_found_again_by_its_name(campus: Caller, people: dict[str, str]) -> None:
+    campus.patch(f"/devices/{people['ada']}", {"properties": {"year": 3}})
+    audience = {**EVERYONE, "properties": {"year": [3, 4]}}
+    assert campus.post("/sends/preview", {"audience": audience}).json["by_provider"] == {"wns": 1}
+    told = {"pace": 600, "name": "drill", "campaign": "spring", "labels": ["test", "north"]}
+    message = {**MESSAGE, "badge_change": 1, "per_device": {"d": "device.id"}}
+    send_id = campus.post("/sends", {"message": message, "audience": audience, **told}).json["send_id"]
+    found = frozen(campus, send_id)
+    assert {name: found[name] for name in told} == told
+    assert (found["audience_count"], found["audience"]["properties"]) == (1, {"year": [3, 4]})
+
+
 def test_a_scheduled_send_is_cancelled_before_its_time(campus: Caller, people: dict[str, str], record: Record) -> None:
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     scheduled = campus.post("/sends", {"message": MESSAGE, "audience": EVERYONE, "not_before": later})
