@@ -27,11 +27,12 @@ def play(console: Console, data: Path | None, *, keep: bool) -> int:
     directory = (data or Path(tempfile.mkdtemp(prefix="tocsin-demo-"))).absolute()
     directory.mkdir(parents=True, exist_ok=True)
     log_file = directory / "demo.log"
+    begun = time.time()
     with log_file.open("wb") as log:
         command = [sys.executable, "-m", "tocsin", "up", "--data", str(directory), "--port", "0", "--sandbox"]
         everything = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            _play(console, directory, everything)
+            _play(console, directory, everything, begun)
             if keep:
                 _stay(console, directory, everything)
         except Failed as failure:
@@ -43,9 +44,9 @@ def play(console: Console, data: Path | None, *, keep: bool) -> int:
     return 0
 
 
-def _play(console: Console, directory: Path, everything: subprocess.Popen[bytes]) -> None:
+def _play(console: Console, directory: Path, everything: subprocess.Popen[bytes], begun: float) -> None:
     with console.status("Starting PostgreSQL, the API, the workers and stand-in providers …"):
-        environment = _await_start(directory, everything)
+        environment = _await_start(directory, everything, begun)
     client = Client(environment)
     console.print(f"Tocsin is up at {environment['TOCSIN_URL']}, stand-in providers at {environment['SANDBOX_URL']}.\n")
     incident = Incident(client, console)
@@ -59,10 +60,11 @@ def _play(console: Console, directory: Path, everything: subprocess.Popen[bytes]
     _rebuild(console, Settings(data=directory), client)
 
 
-def _await_start(directory: Path, everything: subprocess.Popen[bytes]) -> dict[str, str]:
+def _await_start(directory: Path, everything: subprocess.Popen[bytes], begun: float) -> dict[str, str]:
+    """Wait until ``sandbox.env`` is written by this start: a directory that was used before has an older one."""
     file = directory / "sandbox.env"
     deadline = time.monotonic() + START
-    while not file.exists():
+    while not file.exists() or file.stat().st_mtime < begun:
         if everything.poll() is not None:
             raise Failed("it did not start")
         if time.monotonic() > deadline:
