@@ -108,6 +108,12 @@ def credentials_in_force(
     )
 
 
+def credentials_of_dialect(connection: Connection[Any], dialect: str, kind: str) -> list[Credential]:
+    """Every app's credentials of one API and kind that are not revoked, in the order they were issued."""
+    condition = "where dialect = %s and kind = %s and not revoked order by created_position"
+    return CREDENTIALS.select(connection, condition, dialect, kind)
+
+
 def list_webhooks(connection: Connection[Any], app_id: UUID, *, after: int = 0, limit: int = 100) -> Page[Webhook, int]:
     """An app's webhooks, from those whose ``created_position`` is above ``after``."""
     return _of_app(connection, WEBHOOKS, app_id, after, limit)

@@ -10,12 +10,14 @@ from uuid import UUID, uuid4, uuid5
 from history import History
 from lives import planned, requested
 
+from tocsin.domain.audience import Criteria
 from tocsin.domain.events.app import (
     AppCreated,
     AppUpdated,
     CredentialIssued,
     CredentialRevoked,
     ProviderConfigured,
+    SegmentSaved,
     TagCreated,
     TagUpdated,
     TemplateSaved,
@@ -33,6 +35,7 @@ from tocsin.domain.events.chunk import (
     RetrySet,
 )
 from tocsin.domain.events.device import (
+    BadgeChanged,
     DeviceRegistered,
     DeviceRestored,
     DeviceRetired,
@@ -44,9 +47,10 @@ from tocsin.domain.events.device import (
     TokenChanged,
     Unsubscribed,
 )
+from tocsin.domain.events.group import GroupJoined
 from tocsin.domain.events.notification import FollowupAdded, NotificationAmended, NotificationCreated
 from tocsin.domain.events.operation import OperationFinished, OperationKind, OperationStarted
-from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived
+from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived, ReceiptRemoved
 from tocsin.domain.events.send import (
     AudienceFrozen,
     DevicesExcluded,
@@ -55,8 +59,11 @@ from tocsin.domain.events.send import (
     SendCancelled,
     SendScheduled,
     SendStarted,
+    SendWithdrawn,
 )
-from tocsin.domain.events.user import SessionOpened, UserCreated, UserCredentialChanged
+from tocsin.domain.events.token import TokenIssued, TokenRevoked
+from tocsin.domain.events.usage import UsageReported
+from tocsin.domain.events.user import SessionExtended, SessionOpened, UserCreated, UserCredentialChanged
 from tocsin.domain.message import Message
 from tocsin.domain.personal import Personal
 
@@ -86,6 +93,7 @@ class Campus:
             (1, self._notify),
             (1, self._administer),
             (1, self._sign_up),
+            (2, self._use),
         ]
         weights, happenings = zip(*choices, strict=True)
         for happening in self._dice.choices(happenings, weights, k=steps):
@@ -128,6 +136,9 @@ class Campus:
                 OptedIn(),
                 TokenChanged(token=Personal(device, f"{self._dice.getrandbits(256):064x}")),
                 DeviceUpdated(user=self._person(), attributes={"model": None, "os": "1"}),
+                DeviceUpdated(properties=Personal(device, {"floor": self._dice.randrange(5), "likes": ["tea"]})),
+                DeviceUpdated(properties=None, property_types=None),
+                BadgeChanged(badge=self._dice.randrange(9)),
                 DeviceRetired(reason=Retirement.UNREGISTERED),
                 DeviceRestored(),
             ]
@@ -136,7 +147,8 @@ class Campus:
 
     def _send(self) -> None:
         send = uuid4()
-        self._history.append(send, requested(expires_at=NOW + timedelta(days=1)), SendScheduled(at=NOW), SendStarted())
+        request = requested(expires_at=NOW + timedelta(days=1), labels=("fire",), inbox=True, pace=1000)
+        self._history.append(send, request, SendScheduled(at=NOW), SendStarted())
         plan = planned(send, 0, size=self._dice.randrange(1, 300))
         chunk = uuid4()
         self._history.append(chunk, plan, root=send)
@@ -144,7 +156,7 @@ class Campus:
         self._history.append(uuid4(), left_out, root=send)
         self._history.append(send, AudienceFrozen(as_of=1, audience=len(plan.devices), chunks=1))
         if self._dice.random() < 0.2:
-            self._history.append(send, SendCancelled(reason="false alarm"))
+            self._history.append(send, SendCancelled(reason="false alarm"), SendWithdrawn())
         self._chunks.append((send, chunk, plan, 0))
 
     def _deliver(self) -> None:
@@ -155,7 +167,10 @@ class Campus:
         size = len(plan.devices)
         start = self._dice.randrange(size)
         stop = min(size, start + 100)
-        claim = AttemptStarted(attempt=attempt + 1, devices=((start, stop),), worker="w", lease_expires_at=NOW)
+        badges = tuple(self._dice.randrange(9) for _ in range(start, stop)) if self._dice.random() < 0.5 else ()
+        claim = AttemptStarted(
+            attempt=attempt + 1, devices=((start, stop),), worker="w", lease_expires_at=NOW, badges=badges
+        )
         kind = self._dice.choice(list(OutcomeKind))
         outcomes = tuple(Outcome(index, kind, f"id-{index}", answered_at=1.5) for index in range(start, stop, 2))
         retries = tuple(Retry(index, "busy") for index in range(start + 1, stop, 2))
@@ -176,7 +191,7 @@ class Campus:
             return
         send, _, plan, _ = self._dice.choice(self._chunks)
         device = self._dice.choice(plan.devices)
-        kind = self._dice.choice([ReceiptReceived, ReceiptOpened])
+        kind = self._dice.choice([ReceiptReceived, ReceiptOpened, ReceiptRemoved])
         self._history.append(uuid4(), kind(send_id=send, device_id=device), root=send)
 
     def _notify(self) -> None:
@@ -197,6 +212,9 @@ class Campus:
             app, AppUpdated(name=f"University {credential}"), issued, TagUpdated(tag="staff", description="d")
         )
         self._history.append(app, CredentialRevoked(credential_id=credential))
+        token = uuid4()
+        self._history.append(token, TokenIssued(credential_id=credential, expires_at=NOW), TokenRevoked())
+        self._history.append(app, SegmentSaved(name=f"s{self._dice.randrange(3)}", criteria=Criteria(tags=("staff",))))
         self._history.append(app, WebhookCreated(webhook_id=uuid4(), name="w", url="https://w.example", events=()))
         self._history.append(app, TemplateSaved(template_id=uuid4(), name="t", message=Message(body="b")))
         self._history.append(
@@ -204,10 +222,23 @@ class Campus:
         )
 
     def _sign_up(self) -> None:
-        user = uuid4()
+        user, session = uuid4(), uuid4()
         self._history.append(
             user,
             UserCreated(name=Personal(user, f"name-{user}")),
             UserCredentialChanged(secret_id=uuid4()),
-            SessionOpened(session_id=uuid4(), secret_id=uuid4()),
+            SessionOpened(session_id=session, secret_id=uuid4(), expires_at=NOW),
+            SessionExtended(session_id=session, expires_at=NOW + timedelta(minutes=1)),
         )
+        self._history.append(uuid4(), GroupJoined(user_id=user, name="phones", device_id=uuid4()))
+
+    def _use(self) -> None:
+        if not self._devices:
+            return
+        device = self._dice.choice(self._devices)
+        at = NOW + timedelta(minutes=self._dice.randrange(60))
+        place = Personal(device, {"latitude": self._dice.random(), "longitude": self._dice.random()})
+        told = self._dice.choice(
+            [{"registered": at}, {"opened": at}, {"closed": at, "place": place}, {"opened": at, "place": place}]
+        )
+        self._history.append(uuid4(), UsageReported(device_id=device, **told), root=device)

@@ -158,6 +158,8 @@ def test_credentials_without_a_public_half_are_found_by_their_app(
     assert found("one") == [issued[0].credential_id, issued[2].credential_id]
     assert found("one", "api-token") == [issued[0].credential_id]
     assert found("three") == []
+    every = apps.credentials_of_dialect(connection, "one", "api-token")
+    assert [one.credential_id for one in every] == [issued[0].credential_id]
 
 
 def test_a_session_is_found_by_its_secret_and_lasts_as_long_as_it_was_extended(
