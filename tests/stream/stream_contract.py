@@ -21,7 +21,7 @@ from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.stream.port import EVENTS, Batch, Consumer, Cursor, StaleEpoch, Stream, work_topic
 
 
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 90.0) -> None:
     """Wait for a condition; fail when it has not come true."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -59,7 +59,7 @@ class Seen:
         return min(cursor.position for cursor in self.cursors.values())
 
 
-def drain(consumer: Consumer, seen: Seen, until_passed: int, limit: int = 5000, seconds: float = 30.0) -> None:
+def drain(consumer: Consumer, seen: Seen, until_passed: int, limit: int = 5000, seconds: float = 90.0) -> None:
     """Poll until every partition stands at a position or beyond."""
     deadline = time.monotonic() + seconds
     while seen.passed < until_passed:

@@ -97,10 +97,10 @@ class Campaign:
 
     def _has_ended(self, push: Push) -> bool:
         try:
-            status = self.instance.call("GET", f"/apps/{self.app}/sends/{push.send_id}")["status"]
+            send = self.instance.call("GET", f"/apps/{self.app}/sends/{push.send_id}", may_be_away=True)
         except requests.ConnectionError:
             return False
-        return bool(status == "completed")
+        return send is not None and bool(send["status"] == "completed")
 
     def account(self, push: Push) -> Account:
         """What the record says of the send."""

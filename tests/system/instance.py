@@ -123,12 +123,17 @@ class Instance:
         """The supervised sandbox."""
         return SandboxHandle(json.loads((self.directory / "sandbox" / "providers.json").read_text()))
 
-    def call(self, method: str, path: str, **options: Any) -> Any:
-        """One call of the API under ``/v1`` as its admin; the JSON it answers."""
+    def call(self, method: str, path: str, *, may_be_away: bool = False, **options: Any) -> Any:
+        """One call of the API under ``/v1`` as its admin; the JSON it answers.
+
+        ``may_be_away``: a part may have been killed just now, and a 503 that says so is None.
+        """
         known = self.environment()
         headers = {"Authorization": f"Bearer {known['TOCSIN_ADMIN_TOKEN']}", **options.pop("headers", {})}
         url = f"{known['TOCSIN_URL']}/v1{path}"
         answer = requests.request(method, url, headers=headers, timeout=60, **options)
+        if may_be_away and answer.status_code == 503:
+            return None
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
