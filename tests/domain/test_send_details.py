@@ -24,7 +24,14 @@ from tocsin.domain.events.send import (
     Tally,
 )
 from tocsin.domain.message import OF_DEVICES, Message, check_message, made_out, personalised
-from tocsin.domain.payloads import PayloadTooLarge, apns_body, check_payload, fcm_body, payload_size
+from tocsin.domain.payloads import (
+    PayloadTooLarge,
+    apns_body,
+    check_payload,
+    fcm_body,
+    fcm_complete,
+    payload_size,
+)
 from tocsin.domain.send import RequestSend, Status, WithdrawSend, decide, fold
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -230,3 +237,23 @@ def test_badges_are_read_with_care() -> None:
     after = chunk.fold([odd], state)
     assert after is not None
     assert after.badges == {0: 1}
+
+
+def test_a_message_for_google_may_be_data_alone() -> None:
+    own = {"notification": None, "android": {"notification": None}, "data": {"message": "x", "body": None}}
+    message = Message(body="x", ttl=60, collapse_id="c", data={"body": "y"}, per_device={"n": "device.number"}, fcm=own)
+    check_payload("fcm", message)
+    complete = fcm_complete(fcm_body(made_out(message, None, VALUES)), UUID(int=1), "token", 60)
+    assert "notification" not in complete
+    assert complete["android"] == {"ttl": "60s", "priority": "HIGH", "collapse_key": "c"}
+    assert complete["data"] == {"message": "x", "n": "7", "tocsin_push_id": str(UUID(int=1))}
+
+
+def test_a_message_for_apple_may_have_a_plain_alert_or_one_to_be_translated() -> None:
+    plain = Message(body="x", title="t", apns={"aps": {"alert": "x"}})
+    assert apns_body(plain)["aps"] == {"alert": "x"}
+    keys = {"loc-key": "FIRE", "loc-args": ["4"], "action-loc-key": "SHOW", "body": None}
+    translated = Message(body="x", badge=0, apns={"aps": {"alert": keys, "content-available": 1}})
+    check_payload("apns", translated)
+    alert = {"loc-key": "FIRE", "loc-args": ["4"], "action-loc-key": "SHOW"}
+    assert apns_body(translated)["aps"] == {"alert": alert, "badge": 0, "content-available": 1}
