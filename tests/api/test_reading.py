@@ -38,6 +38,35 @@ def standing_still(database_url: str, record: Record) -> StandingStill:
     return block
 
 
+def test_a_reader_waits_for_no_position_that_was_never_recorded(campus: Caller, record: Record) -> None:
+    answer = campus.get(f"/devices?min_position={record.head().position + 1000}")
+    assert (answer.status_code, answer.json["field"]) == (422, "min_position")
+
+
+def test_a_write_that_changes_nothing_names_no_position(campus: Caller) -> None:
+    body = {"platform": "ios", "token": token(1)}
+    campus.post("/devices", body)
+    assert "Tocsin-Position" not in campus.post("/devices", body).headers
+
+
+@pytest.fixture
+def without_read_models(database_url: str, engine: Engine, campus: Caller) -> Iterator[Caller]:
+    """The API where a read model was never built."""
+    waiter = Waiter(engine.record.sessions)
+    services = Services(engine=engine, checks=SecretChecks(engine), waiter=waiter, readiness=lambda: {"database": None})
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("alter schema users_v1 rename to users_away")
+        yield Caller(create_app(services), campus.token, campus.prefix)
+        connection.execute("alter schema users_away rename to users_v1")
+    waiter.close()
+
+
+def test_what_no_read_model_can_answer_is_503(without_read_models: Caller) -> None:
+    answer = without_read_models.get("/users")
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
+
+
 def test_what_was_written_is_read_at_once_by_whoever_wrote_it(campus: Caller) -> None:
     for number in range(30):
         written = campus.post("/devices", {"platform": "ios", "token": token(number)})
@@ -67,32 +96,3 @@ def test_a_write_is_a_success_and_says_so_when_its_read_model_lags(
         assert behind.headers["Retry-After"] == "1"
         later = {"message": {"title": "x"}, "audience": {"everyone": True}, "not_before": "2100-01-01T00:00:00Z"}
         assert "Tocsin-Lag" not in campus.post("/sends", later).headers, "its own read model does not lag"
-
-
-def test_a_reader_waits_for_no_position_that_was_never_recorded(campus: Caller, record: Record) -> None:
-    answer = campus.get(f"/devices?min_position={record.head().position + 1000}")
-    assert (answer.status_code, answer.json["field"]) == (422, "min_position")
-
-
-def test_a_write_that_changes_nothing_names_no_position(campus: Caller) -> None:
-    body = {"platform": "ios", "token": token(1)}
-    campus.post("/devices", body)
-    assert "Tocsin-Position" not in campus.post("/devices", body).headers
-
-
-@pytest.fixture
-def without_read_models(database_url: str, engine: Engine, campus: Caller) -> Iterator[Caller]:
-    """The API where a read model was never built."""
-    waiter = Waiter(engine.record.sessions)
-    services = Services(engine=engine, checks=SecretChecks(engine), waiter=waiter, readiness=lambda: {"database": None})
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("alter schema users_v1 rename to users_away")
-        yield Caller(create_app(services), campus.token, campus.prefix)
-        connection.execute("alter schema users_away rename to users_v1")
-    waiter.close()
-
-
-def test_what_no_read_model_can_answer_is_503(without_read_models: Caller) -> None:
-    answer = without_read_models.get("/users")
-    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
-    assert answer.headers["Retry-After"] == "1"
