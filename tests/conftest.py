@@ -18,7 +18,7 @@ from psycopg import sql
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
 
-pytest_plugins = ["kafka_fixtures"]
+pytest_plugins = ["kafka_fixtures", "node_fixtures"]
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import fetching
 import pytest
 
-from broker import distribution
 from broker.distribution import NoBroker, jars
 
 
@@ -16,7 +16,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Nothing on the path, nobody to install it, and nothing fetched before; the folder that is the path."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(distribution, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(fetching, "CACHE", tmp_path / "cache")
     (tmp_path / "bin").mkdir()
     return tmp_path / "bin"
 
