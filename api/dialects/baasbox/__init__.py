@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g
 
 from tocsin.api.dialects.baasbox import routes, settings_routes
 from tocsin.api.dialects.baasbox.access import NAME
 from tocsin.api.dialects.baasbox.errors import http_error, refused, unexpected
+from tocsin.api.dialects.browsers import METHODS, let_pages_read
 
 __all__ = ["NAME", "PREFIXES", "REFERENCE", "TITLE", "finish", "http_error", "refused", "register", "unexpected"]
 
@@ -27,13 +28,12 @@ def register(app: Flask) -> None:
 
 
 def finish(response: Response) -> Response:
-    """Let a page of any origin read the answer, and say who asked: nothing of this API goes by cookies."""
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+    """Say who asked; and let pages of any origin call, and read the answer.
+
+    With any method: one that an address does not have is an API that is not there, which they may read too.
+    """
+    response = let_pages_read(response, allowed=ALLOWED_HEADERS, exposed=EXPOSED_HEADERS, methods=METHODS)
     username = g.get("baasbox_username")
     if username is not None and username.isascii() and username.isprintable():
         response.headers["BB-USERNAME"] = username
-    if request.method == "OPTIONS" and "Allow" in response.headers:
-        response.headers["Access-Control-Allow-Methods"] = response.headers["Allow"]
-        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
     return response

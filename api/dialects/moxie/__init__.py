@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
+from tocsin.api.dialects.browsers import let_pages_read
 from tocsin.api.dialects.moxie.errors import http_error, refused, unexpected
 from tocsin.api.dialects.moxie.representations import ROOTS
 from tocsin.api.dialects.moxie.routes import blueprint
@@ -19,7 +20,6 @@ REFERENCE = "/notifications/openapi.json"
 
 ALLOWED_HEADERS = "Content-Type, X-Moxie-Key, X-HMAC-Nonce, Authorization, Date"
 EXPOSED_HEADERS = "Location, Tocsin-Position, WWW-Authenticate, X-Request-ID"
-REMEMBERED_SECONDS = 21600
 
 
 def register(app: Flask) -> None:
@@ -28,11 +28,5 @@ def register(app: Flask) -> None:
 
 
 def finish(response: Response) -> Response:
-    """Let a page of any origin read the answer: nothing of this API goes by cookies."""
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
-    if request.method == "OPTIONS" and "Allow" in response.headers:
-        response.headers["Access-Control-Allow-Methods"] = response.headers["Allow"]
-        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
-        response.headers["Access-Control-Max-Age"] = str(REMEMBERED_SECONDS)
-    return response
+    """Let pages of any origin call, and read the answer."""
+    return let_pages_read(response, allowed=ALLOWED_HEADERS, exposed=EXPOSED_HEADERS)

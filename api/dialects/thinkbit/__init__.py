@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
+from tocsin.api.dialects.browsers import let_pages_read
 from tocsin.api.dialects.thinkbit import throttle
 from tocsin.api.dialects.thinkbit.errors import http_error, refused, unexpected
 from tocsin.api.dialects.thinkbit.routes import blueprint
@@ -22,7 +23,6 @@ EXPOSED_HEADERS = (
     "Retry-After, Tocsin-Position, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
     "X-Request-ID"
 )
-REMEMBERED_SECONDS = 21600
 
 
 def register(app: Flask) -> None:
@@ -32,12 +32,7 @@ def register(app: Flask) -> None:
 
 
 def finish(response: Response) -> Response:
-    """How often the caller may still call; and a page of any origin may read it: nothing here goes by cookies."""
+    """How often the caller may still call; and pages of any origin may call, and read it."""
+    response = let_pages_read(response, allowed=ALLOWED_HEADERS, exposed=EXPOSED_HEADERS)
     response.headers.update(throttle.headers())
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
-    if request.method == "OPTIONS" and "Allow" in response.headers:
-        response.headers["Access-Control-Allow-Methods"] = response.headers["Allow"]
-        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
-        response.headers["Access-Control-Max-Age"] = str(REMEMBERED_SECONDS)
     return response
