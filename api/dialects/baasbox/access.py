@@ -12,6 +12,7 @@ from flask import g, request
 from tocsin.api.dialects.apps import app_of_credential
 from tocsin.api.dialects.baasbox import errors
 from tocsin.api.dialects.baasbox.errors import Refusal, coded
+from tocsin.api.dialects.settings import settings_of
 from tocsin.api.reads import reading
 from tocsin.api.requests import actor, context
 from tocsin.api.services import services
@@ -118,8 +119,7 @@ def user_named(app_id: UUID, name: str) -> User | None:
 
 def own_settings(app_id: UUID) -> dict[str, Any]:
     """What the app's settings say of this API. Raises Conflict where the app is disabled."""
-    own = load_enabled(services().engine, app_id).settings.get(NAME)
-    return own if isinstance(own, dict) else {}
+    return settings_of(load_enabled(services().engine, app_id).settings, NAME)
 
 
 def session_timeout(app_id: UUID) -> timedelta | None:

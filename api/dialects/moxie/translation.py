@@ -10,6 +10,7 @@ from uuid import UUID
 from tocsin.api.dialects.moxie import errors
 from tocsin.api.dialects.moxie.representations import Alert, of_row
 from tocsin.api.dialects.moxie.signatures import NAME
+from tocsin.api.dialects.settings import settings_of, through
 from tocsin.api.reads import reading
 from tocsin.api.services import services
 from tocsin.commands.apps import load_enabled
@@ -98,11 +99,11 @@ def push(app_id: UUID, notification_id: UUID, message: str) -> RequestSend:
     To all of them, unless the app's settings name the APIs they registered through: ``{"moxie": {"through": […]}}``.
     """
     engine = services().engine
-    settings = _settings(load_enabled(engine, app_id).settings)
+    settings = settings_of(load_enabled(engine, app_id).settings, NAME)
     time = engine.clock()
     return RequestSend(
         message=_message(settings, message),
-        audience=Audience(everyone=True, through=_through(settings)),
+        audience=Audience(everyone=True, through=through(settings)),
         subject=Subject(notification_id=notification_id),
         past_validity=True,
         now=time,
@@ -123,16 +124,6 @@ def _message(settings: dict[str, Any], text: str) -> Message:
     return Message(
         title=shown, body=text, apns={"aps": {"alert": text}}, fcm={"data": {"title": shown, "message": text}}
     )
-
-
-def _through(settings: dict[str, Any]) -> tuple[str, ...]:
-    through = settings.get("through")
-    return tuple(name for name in through if isinstance(name, str)) if isinstance(through, list) else ()
-
-
-def _settings(settings: dict[str, Any]) -> dict[str, Any]:
-    own = settings.get(NAME)
-    return own if isinstance(own, dict) else {}
 
 
 def _uuid(ident: str) -> UUID:

@@ -11,6 +11,7 @@ from uuid import UUID
 from flask import g, request
 
 from tocsin.api.dialects.apps import app_of_call
+from tocsin.api.dialects.settings import settings_of
 from tocsin.api.dialects.thinkbit import errors, schemas
 from tocsin.api.dialects.thinkbit.errors import Breach
 from tocsin.api.reads import reading
@@ -178,8 +179,7 @@ def _scope(user: User) -> str:
 
 def _settings() -> dict[str, Any]:
     app = app_or_none()
-    own = app.settings.get(NAME) if app is not None else None
-    return own if isinstance(own, dict) else {}
+    return settings_of(app.settings, NAME) if app is not None else {}
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
