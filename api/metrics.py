@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from psycopg import Connection
 
 from tocsin.api.services import Services
+from tocsin.eventlog import webhook_calls
 from tocsin.projections import cursors
 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -70,6 +71,7 @@ class Instance(Collector):
         with self._services.readers.connection() as connection:
             yield from _lags(connection)
             yield GaugeMetricFamily("tocsin_sends_open", "Sends that have not ended.", _open_sends(connection))
+            yield from _webhook_backlog(connection)
 
 
 def _lags(connection: Connection[Any]) -> Iterator[Any]:
@@ -80,6 +82,12 @@ def _lags(connection: Connection[Any]) -> Iterator[Any]:
         stopped.add_metric([status.projection], float(status.status == cursors.STOPPED))
     yield lag
     yield stopped
+
+
+def _webhook_backlog(connection: Connection[Any]) -> Iterator[Any]:
+    pending, oldest = webhook_calls.backlog(connection)
+    yield GaugeMetricFamily("tocsin_webhook_calls_pending", "Calls to webhooks that no receiver took yet.", pending)
+    yield GaugeMetricFamily("tocsin_webhook_oldest_seconds", "How long the oldest of them waits.", oldest)
 
 
 def _open_sends(connection: Connection[Any]) -> int:

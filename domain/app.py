@@ -54,8 +54,9 @@ from tocsin.domain.events.app import (
 )
 from tocsin.domain.message import check_message
 from tocsin.domain.platforms import PROVIDERS
-from tocsin.domain.rules import json_object, one_of, optional_text, same_json, text, web_address
+from tocsin.domain.rules import json_object, one_of, optional_text, same_json, text
 from tocsin.domain.tags import tag_name
+from tocsin.domain.webhooks import hook_events, hook_url
 
 __all__ = [
     "KINDS",
@@ -273,8 +274,8 @@ def _create_webhook(state: App, command: CreateWebhook) -> list[Fact]:
     created = WebhookCreated(
         webhook_id=command.webhook_id,
         name=name,
-        url=_hook_url(command.url),
-        events=_hook_events(command.events),
+        url=hook_url(command.url),
+        events=hook_events(command.events),
         secret_id=command.secret_id,
         format=text(command.format, "format", 64),
     )
@@ -285,25 +286,15 @@ def _update_webhook(state: App, command: UpdateWebhook) -> list[Fact]:
     before = _known(state.webhooks, command.webhook_id, "webhook")
     changes: dict[str, Any] = {}
     if command.url is not UNSET:
-        changes["url"] = _hook_url(command.url)
+        changes["url"] = hook_url(command.url)
     if command.events is not UNSET:
-        changes["events"] = _hook_events(command.events)
+        changes["events"] = hook_events(command.events)
     if command.secret_id is not UNSET:
         changes["secret_id"] = command.secret_id
     if command.format is not UNSET:
         changes["format"] = text(command.format, "format", 64)
     changed = {name: value for name, value in changes.items() if value != getattr(before, name)}
     return [WebhookUpdated(webhook_id=command.webhook_id, **changed)] if changed else []
-
-
-def _hook_url(url: str) -> str:
-    return web_address(url, "url", ("http", "https"))
-
-
-def _hook_events(events: tuple[str, ...]) -> tuple[str, ...]:
-    if not events:
-        raise Invalid("a webhook names at least one event", field="events")
-    return tuple(dict.fromkeys(text(event, "events", MAX_NAME) for event in events))
 
 
 def _save_template(state: App, command: SaveTemplate) -> list[Fact]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,10 @@ class CallStatus(StrEnum):
     DROPPED = "dropped"
 
 
+Place = tuple[int, int]
+"""A call among those to one webhook: position and part."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One event, or of one that is about many devices one ``part``, to be told to one webhook. ``attempts``: tries
@@ -34,15 +39,26 @@ class Call:
     name: str
     attempts: int = 0
 
+    @property
+    def message_id(self) -> str:
+        """The ``webhook-id`` of every try of it (Standard Webhooks, "Webhook headers")."""
+        return f"evt_{self.position}_{self.part}"
 
-@dataclass(frozen=True, slots=True)
+
+def place_of(message_id: str) -> Place | None:
+    """The place of the call whose ``message_id`` this is; None where it cannot be one."""
+    found = _MESSAGE_ID.fullmatch(message_id)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptCall(Call):
     """A call as it stands."""
 
-    status: str = CallStatus.PENDING
-    next_at: datetime | None = None
-    created_at: datetime | None = None
-    settled_at: datetime | None = None
+    status: str
+    next_at: datetime
+    created_at: datetime
+    settled_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +97,13 @@ _TRIED = """
 
 _CALLS = """
     select webhook_id, position, part, app_id, name, attempts, status, next_at, created_at, settled_at
-    from record.webhook_calls where webhook_id = %s and position < %s order by position desc, part limit %s"""
+    from record.webhook_calls where webhook_id = %s"""
+
+_BACKLOG = """
+    select count(*), coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)
+    from record.webhook_calls where status = 'pending'"""
+
+_MESSAGE_ID = re.compile(r"evt_([1-9][0-9]{0,17})_([0-9]{1,3})")
 
 
 def note(connection: Connection[Any], calls: Sequence[Call]) -> None:
@@ -119,11 +141,24 @@ def settle(
 
 
 def calls(
-    connection: Connection[Any], webhook_id: UUID, *, before: int = 2**63 - 1, limit: int = 100
+    connection: Connection[Any],
+    webhook_id: UUID,
+    *,
+    before: Place | None = None,
+    status: str | None = None,
+    limit: int = 100,
 ) -> list[KeptCall]:
-    """A webhook's calls, the newest events first, from those at positions below ``before``."""
+    """A webhook's calls, the newest events first, from those that come before ``before``; of one status or of all."""
+    condition = "and (position, part) < (%s, %s) and status = coalesce(%s, status) order by position desc, part desc"
+    place = before or (2**63 - 1, 0)
     with connection.cursor(row_factory=class_row(KeptCall)) as cursor:
-        return cursor.execute(_CALLS, (webhook_id, before, limit)).fetchall()
+        return cursor.execute(f"{_CALLS} {condition} limit %s".encode(), (webhook_id, *place, status, limit)).fetchall()
+
+
+def call(connection: Connection[Any], webhook_id: UUID, place: Place) -> KeptCall | None:
+    """One call; None where there was none, or it is kept no longer."""
+    with connection.cursor(row_factory=class_row(KeptCall)) as cursor:
+        return cursor.execute(f"{_CALLS} and (position, part) = (%s, %s)".encode(), (webhook_id, *place)).fetchone()
 
 
 def attempts(connection: Connection[Any], webhook_id: UUID, position: int, part: int = 0) -> list[Attempt]:
@@ -141,3 +176,9 @@ def forget(connection: Connection[Any], older: timedelta) -> int:
         "delete from record.webhook_calls where status <> 'pending' and settled_at < clock_timestamp() - %s", (older,)
     )
     return removed.rowcount
+
+
+def backlog(connection: Connection[Any]) -> tuple[int, float]:
+    """How many calls are not settled yet, and how many seconds ago the oldest of them was noted."""
+    row = connection.execute(_BACKLOG).fetchone()
+    return (int(row[0]), float(row[1])) if row else (0, 0.0)

@@ -32,6 +32,7 @@ from tocsin.projections import cursors
 from tocsin.projections.waiting import Waiter
 from tocsin.settings import Settings, SettingsError
 from tocsin.supervisor import State, read_status
+from tocsin.workers.webhook_post import Policy
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +142,14 @@ def _wrong(status: cursors.Status) -> str | None:
     return f"{status.lag} positions behind" if status.lag > LAG_TOLERATED else None
 
 
+def webhook_policy(settings: Settings) -> Policy:
+    """Where webhooks may be called. Raises SettingsError where the authorities' file is not there."""
+    authorities = settings.webhook_ca_file
+    if authorities is not None and not authorities.is_file():
+        raise SettingsError(f"TOCSIN_WEBHOOK_CA_FILE names {authorities}, where there is no file")
+    return Policy(settings.webhook_networks, str(authorities) if authorities else None)
+
+
 def open_stream(settings: Settings, url: str) -> Stream:
     """The stream: Kafka where it is named, otherwise the record itself."""
     if settings.kafka is not None:
@@ -159,4 +168,5 @@ __all__ = [
     "opened_record",
     "postgres_directory",
     "prepare",
+    "webhook_policy",
 ]

@@ -20,7 +20,7 @@ from tocsin.settings import Settings, SettingsError, load
 
 console = Console(highlight=False)
 
-HEALTH_CHECKED = ("api", "relay", "project", "plan", "schedule", "deliver")
+HEALTH_CHECKED = ("api", "relay", "project", "plan", "schedule", "deliver", "webhooks")
 
 
 class _Command(click.Command):
@@ -180,6 +180,18 @@ def deliver(settings: Settings, providers: tuple[str, ...], lanes: tuple[str, ..
     from tocsin import roles
 
     roles.deliver(settings, providers or PROVIDERS, lanes or LANES)
+
+
+@main.command(epilog=_example("tocsin webhooks --data ./data", "TOCSIN_WEBHOOK_NETWORKS=10.1.0.0/16 tocsin webhooks"))
+@_settings_option
+def webhooks(settings: Settings) -> None:
+    """Tell webhooks of events, until they take them. Any number may run and share the work.
+
+    Only public addresses are called, by https; TOCSIN_WEBHOOK_NETWORKS names private networks to be called as well.
+    """
+    from tocsin import roles
+
+    roles.webhooks(settings)
 
 
 @main.command(epilog=_example("tocsin healthy deliver --provider apns", "tocsin healthy api --port 8080"))

@@ -20,6 +20,7 @@ from tocsin.projections.registry import NAMES, chosen
 from tocsin.settings import Settings
 from tocsin.workers.delivery.process import GROUP as DELIVERY
 from tocsin.workers.planner_process import GROUP as PLANNER
+from tocsin.workers.webhooks import GROUP as WEBHOOKS
 
 PATIENCE = 3
 """Seconds for an answer."""
@@ -38,6 +39,7 @@ class Role(StrEnum):
     PLAN = "plan"
     SCHEDULE = "schedule"
     DELIVER = "deliver"
+    WEBHOOKS = "webhooks"
 
 
 class Unhealthy(Exception):
@@ -68,6 +70,8 @@ def sessions_of(role: Role, providers: Collection[str] = PROVIDERS) -> frozenset
             return frozenset({_member(PLANNER, EVENTS)})
         case Role.DELIVER:
             return frozenset(_member(DELIVERY, work_topic(name, lane)) for name in providers for lane in LANES)
+        case Role.WEBHOOKS:
+            return frozenset({_member(WEBHOOKS, EVENTS)})
         case Role.RELAY:
             return frozenset({"tocsin relay"})
         case Role.SCHEDULE:

@@ -6,9 +6,17 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 
 from tocsin.api import server
-from tocsin.bootstrap import api_app, await_migrated, open_stream, opened_record, postgres_directory
+from tocsin.bootstrap import (
+    api_app,
+    await_migrated,
+    open_stream,
+    opened_record,
+    postgres_directory,
+    webhook_policy,
+)
 from tocsin.domain.lanes import LANES
 from tocsin.domain.platforms import PROVIDERS
 from tocsin.eventlog import embedded_service
@@ -23,6 +31,7 @@ from tocsin.workers.delivery.process import run_delivery
 from tocsin.workers.planner_process import run_planner
 from tocsin.workers.runtime import stop_on_signals
 from tocsin.workers.scheduler import run_scheduler
+from tocsin.workers.webhooks import run_webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +55,12 @@ def deliver(settings: Settings, providers: Sequence[str], lanes: Sequence[str]) 
         run_delivery(record, stream, stop, providers=providers, lanes=lanes)
 
     _run(settings, f"deliver-{'-'.join(providers)}" if len(providers) < len(PROVIDERS) else "deliver", work)
+
+
+def webhooks(settings: Settings) -> None:
+    """Tell webhooks of events. Raises SettingsError."""
+    policy = webhook_policy(settings)
+    _run(settings, "webhooks", partial(run_webhooks, policy=policy))
 
 
 def postgres(settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from tocsin.eventlog.stream.broker import KafkaSettings
@@ -18,7 +19,8 @@ class SettingsError(Exception):
 class Settings:
     """One instance. ``database_url`` None: the embedded server of ``data``.
 
-    ``partitions``: of the event stream, fixed when it is first used; None takes what it has.
+    ``partitions``: of the event stream, fixed when it is first used; None takes what it has. ``webhook_networks``:
+    private ones in which webhooks may be; ``webhook_ca_file``: authorities that they are checked against.
     """
 
     data: Path | None = None
@@ -29,6 +31,8 @@ class Settings:
     partitions: int | None = None
     public_url: str | None = None
     trusted_proxies: int = 0
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    webhook_ca_file: Path | None = None
     log_level: str = "INFO"
 
     @property
@@ -66,13 +70,13 @@ def load(data: Path | None = None, environment: Mapping[str, str] = os.environ) 
         data=directory.absolute() if directory else None,
         database_url=_secret(environment, "TOCSIN_DATABASE_URL"),
         admin_database_url=_secret(environment, "TOCSIN_ADMIN_DATABASE_URL"),
-        master_key_file=Path(environment["TOCSIN_MASTER_KEY_FILE"])
-        if environment.get("TOCSIN_MASTER_KEY_FILE")
-        else (None),
+        master_key_file=_path(environment, "TOCSIN_MASTER_KEY_FILE"),
         kafka=_kafka(environment),
         partitions=_number(environment, "TOCSIN_PARTITIONS", 0) or None,
         public_url=environment.get("TOCSIN_PUBLIC_URL") or None,
         trusted_proxies=_number(environment, "TOCSIN_TRUSTED_PROXIES", 0),
+        webhook_networks=_networks(environment, "TOCSIN_WEBHOOK_NETWORKS"),
+        webhook_ca_file=_path(environment, "TOCSIN_WEBHOOK_CA_FILE"),
         log_level=environment.get("TOCSIN_LOG_LEVEL", "INFO"),
     )
     if settings.data is None and settings.database_url is None:
@@ -98,6 +102,17 @@ def _kafka(environment: Mapping[str, str]) -> KafkaSettings | None:
     given = {option: value for name, option in _KAFKA.items() if (value := _secret(environment, name))}
     replication = _number(environment, "TOCSIN_KAFKA_REPLICATION", -1)
     return KafkaSettings(bootstrap, replication_factor=replication, **given)
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    return Path(environment[name]) if environment.get(name) else None
+
+
+def _networks(environment: Mapping[str, str], name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(network.strip()) for network in environment.get(name, "").split(",") if network.strip())
+    except ValueError as error:
+        raise SettingsError(f"{name} must be networks such as 10.1.0.0/16,fd12::/16: {error}") from error
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -29,6 +29,8 @@ from tocsin.logs import configure_logging
 from tocsin.settings import Settings
 from tocsin.supervisor import ProcessSpec, Supervisor
 
+LOOPBACK = "127.0.0.0/8,::1/128"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -67,12 +69,21 @@ def processes(plan: Plan) -> list[ProcessSpec]:
     specs.append(_role("plan", ["plan"], settings, base))
     specs.append(_role("schedule", ["schedule"], settings, base))
     specs += [_role(f"deliver-{name}", ["deliver", "--provider", name], settings, base) for name in PROVIDERS]
+    specs.append(_webhooks(plan, base))
     specs.append(_api(plan, [*base, "project"]))
     return specs
 
 
 def _role(name: str, arguments: Sequence[str], settings: Settings, depends_on: Sequence[str]) -> ProcessSpec:
-    return ProcessSpec(name, _command(*arguments), _environment(settings), depends_on, grace=15.0)
+    return ProcessSpec(name, _command(*arguments), _environment(settings), depends_on, grace=20.0)
+
+
+def _webhooks(plan: Plan, depends_on: Sequence[str]) -> ProcessSpec:
+    spec = _role("webhooks", ["webhooks"], plan.settings, depends_on)
+    if not plan.sandbox or plan.settings.webhook_networks:
+        return spec
+    # Who tries things out has a receiver on the same machine.
+    return replace(spec, env={**spec.env, "TOCSIN_WEBHOOK_NETWORKS": LOOPBACK})
 
 
 def _postgres(settings: Settings) -> ProcessSpec:

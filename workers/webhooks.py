@@ -26,9 +26,9 @@ from tocsin.eventlog.webhook_calls import Call, CallStatus
 from tocsin.projections.apps import enabled_webhooks, enabled_webhooks_of
 from tocsin.projections.apps_rows import Webhook
 from tocsin.projections.registry import passed
+from tocsin.projections.webhook_news import NATIVE, Renderer, calls_of, news
 from tocsin.workers.cursors import Cursors, Superseded
 from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, persist
-from tocsin.workers.webhook_news import NATIVE, Renderer, calls_of, news
 from tocsin.workers.webhook_post import Answer, Policy, headers, post
 
 log = logging.getLogger(__name__)
@@ -61,14 +61,16 @@ def run_webhooks(
     stop: threading.Event,
     *,
     policy: Policy | None = None,
-    renderers: Mapping[str, Renderer] | None = None,
+    renderers: Mapping[str, Renderer] = NATIVE,
+    lease: timedelta = LEASE,
 ) -> None:
     """Tell webhooks until ``stop`` is set. Any number of processes share the work.
 
-    ``renderers``: by a webhook's ``format``, besides ``native``. Raises StaleEpoch where the record was restored.
+    ``renderers``: by a webhook's ``format``. ``lease``: after which a call whose worker died is made again. Raises
+    StaleEpoch where the record was restored.
     """
     follower = Follower(record, stream)
-    caller = Caller(record, policy or Policy(), {**NATIVE, **(renderers or {})})
+    caller = Caller(record, policy or Policy(), renderers, lease)
     follower.start()
     try:
         persist(stop, lambda: _turn(follower, caller))
@@ -168,10 +170,11 @@ class Follower:
 class Caller:
     """Makes the calls that are due."""
 
-    def __init__(self, record: Record, policy: Policy, renderers: Mapping[str, Renderer]) -> None:
+    def __init__(self, record: Record, policy: Policy, renderers: Mapping[str, Renderer], lease: timedelta) -> None:
         self._record = record
         self._policy = policy
         self._renderers = renderers
+        self._lease = lease
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook")
         self._under_way: dict[Future[None], UUID] = {}
         self._sweep_at = 0.0
@@ -188,7 +191,7 @@ class Caller:
         # A receiver that does not answer takes only so many places.
         busy = [webhook_id for webhook_id, count in Counter(self._under_way.values()).items() if count >= EACH]
         with self._record.sessions.connection() as connection:
-            due = webhook_calls.claim(connection, LEASE, room, busy)
+            due = webhook_calls.claim(connection, self._lease, room, busy)
             webhooks = enabled_webhooks_of(connection, {call.webhook_id for call in due})
         for call in due:
             self._under_way[self._threads.submit(self._make, call, webhooks.get(call.webhook_id))] = call.webhook_id
@@ -224,12 +227,11 @@ class Caller:
     def _tell(self, call: Call, webhook: Webhook) -> Answer | None:
         """What the receiver answered; None where there is nothing to tell."""
         with self._record.sessions.connection() as connection:
-            body = self._renderers[webhook.format](news(self._record, call), connection)
+            body = self._renderers[webhook.format](news(self._record, call), webhook, connection)
         if body is None:
             return None
         secret = None if webhook.secret_id is None else self._record.vault.open(webhook.secret_id)
-        message_id = f"evt_{call.position}_{call.part}"
-        return post(webhook.url, headers(message_id, body, secret), body, self._policy)
+        return post(webhook.url, headers(call.message_id, body, secret), body, self._policy)
 
     def _tried(self, call: Call, answer: Answer) -> None:
         status = CallStatus.PENDING

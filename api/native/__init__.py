@@ -17,6 +17,7 @@ from tocsin.api.native import (
     sends,
     tags,
     users,
+    webhooks,
 )
 from tocsin.api.native.document import components, describe
 
@@ -33,6 +34,7 @@ BLUEPRINTS = (
     sends.blueprint,
     deliveries.blueprint,
     events.blueprint,
+    webhooks.blueprint,
 )
 
 

@@ -48,6 +48,13 @@ MATRIX: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/sends", None, {"sender", "auditor", "operator"}),
     ("POST", f"/sends/{NOWHERE}/cancel", {}, {"sender", "operator"}),
     ("POST", f"/sends/{NOWHERE}/receipts", {"device_id": str(NOWHERE), "event": "opened"}, {"registrar", "sender"}),
+    ("POST", "/webhooks", {"name": "x", "url": "https://example.org", "events": ["*"]}, set()),
+    ("GET", "/webhooks", None, {"auditor", "operator"}),
+    ("PATCH", f"/webhooks/{NOWHERE}", {"events": ["*"]}, set()),
+    ("POST", f"/webhooks/{NOWHERE}/secret", None, set()),
+    ("DELETE", f"/webhooks/{NOWHERE}", None, set()),
+    ("GET", f"/webhooks/{NOWHERE}/history", None, {"auditor"}),
+    ("GET", f"/webhooks/{NOWHERE}/calls", None, {"auditor", "operator"}),
     ("GET", "/events", None, {"registrar", "sender", "auditor", "operator"}),
 ]
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from calling import Caller
 from flask import Flask
+
+from tocsin.eventlog import webhook_calls
+from tocsin.eventlog.record import Record
+from tocsin.eventlog.webhook_calls import Call
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -107,7 +112,17 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "null")
 
 
-def test_answers_are_what_the_document_says(campus: Caller, document: dict[str, Any]) -> None:
+def call_noted(record: Record, campus: Caller) -> tuple[str, str]:
+    """A webhook and a call to it, as the worker notes one."""
+    made = campus.post("/webhooks", {"name": "x", "url": "https://example.org", "events": ["*"]}).json
+    app_id = UUID(campus.prefix.rpartition("/")[2])
+    call = Call(UUID(made["webhook_id"]), record.head().position, 0, app_id, "device.registered")
+    with record.sessions.connection() as connection:
+        webhook_calls.note(connection, [call])
+    return made["webhook_id"], call.message_id
+
+
+def test_answers_are_what_the_document_says(campus: Caller, record: Record, document: dict[str, Any]) -> None:
     device = campus.post("/devices", {"platform": "ios", "user": "ada", "tags": ["staff"]})
     campus.post("/credentials", {"name": "x", "roles": ["sender"]})
     campus.put("/providers/wns", {"configuration": {"client_id": "x"}, "secret": "y"})
@@ -115,7 +130,10 @@ def test_answers_are_what_the_document_says(campus: Caller, document: dict[str, 
     notification = campus.post("/notifications", {"body": "x", "title": "t"}).json["notification_id"]
     campus.post(f"/notifications/{notification}/followups", {"body": "y"})
     send = campus.post("/sends", {"message": {"title": "t"}, "audience": {"everyone": True}}).json["send_id"]
+    webhook_id, call_id = call_noted(record, campus)
     known = {
+        "webhook_id": webhook_id,
+        "call_id": call_id,
         "device_id": device.json["device_id"],
         "notification_id": notification,
         "followup_id": "1",

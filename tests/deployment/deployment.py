@@ -27,6 +27,9 @@ PROGRAMS = {
 }
 """Where what health checks run is here."""
 
+SHELL = {"TOCSIN_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+"""What an operator sets for variables that the compose file takes from the shell."""
+
 SECONDS_TO_GET_WELL = 60.0
 
 
@@ -105,7 +108,8 @@ class Deployment:
         """Exactly what the service is given, and nothing of ours beside the search path."""
         service = compose.services()[name]
         secrets = self._mounted(name, service)
-        given = {key: value for key, value in service["environment"].items() if value is not None}
+        asked = {key: SHELL.get(key) if value is None else value for key, value in service["environment"].items()}
+        given = {key: value for key, value in asked.items() if value is not None}
         here = {key: value.replace("/run/secrets", str(secrets)) for key, value in given.items()}
         bases = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "PYTHONUNBUFFERED": "1"}
         return bases | here | {"TOCSIN_KAFKA": self._kafka, "TOCSIN_KAFKA_TOPIC_PREFIX": self._topics}

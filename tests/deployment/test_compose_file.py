@@ -46,7 +46,7 @@ def test_the_schema_finds_mistakes(tmp_path: Path, right: str, wrong: str) -> No
 
 def test_every_role_of_the_command_line_is_a_service() -> None:
     commands = [service["command"] for service in compose.roles().values()]
-    expected = [[name] for name in ("relay", "project", "plan", "schedule")]
+    expected = [[name] for name in ("relay", "project", "plan", "schedule", "webhooks")]
     expected += [["deliver", "--provider", provider] for provider in PROVIDERS]
     assert sorted(command for command in commands if command[0] != "api") == sorted(expected)
     assert [command[0] for command in commands].count("api") == 1

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import requests
 from psycopg.errors import InsufficientPrivilege
+from webhook_receiver import receiving
 
 from deployment import compose
 from deployment.deployment import Deployment
@@ -76,6 +77,15 @@ def test_an_alert_reaches_devices_of_all_three_providers(client: Client, sandbox
     assert sandbox.stats()["by_provider"] == dict.fromkeys(tokens, 1)
 
 
+def test_a_webhook_is_told(client: Client) -> None:
+    with receiving() as receiver:
+        client.call("POST", "/webhooks", {"name": "pager", "url": receiver.url, "events": ["device.registered"]})
+        device = client.call("POST", "/devices", {"platform": "ios", "token": "b1".ljust(64, "0")})["device_id"]
+        _until(lambda: receiver.received, "the webhook is told")
+    (received,) = receiver.received
+    assert received.told["data"]["stream"] == device
+
+
 @pytest.mark.usefixtures("client")
 def test_what_the_roles_read_came_through_kafka(deployment: Deployment) -> None:
     with psycopg.connect(deployment.url("admin_database_url")) as connection:
@@ -131,7 +141,7 @@ def _rewind(deployment: Deployment) -> tuple[set[Any], int]:
         query = "delete from record.consumer_cursors returning group_name, topic, partition"
         consumers = set(connection.execute(query).fetchall())
         ((head,),) = connection.execute("select position from record.head")
-    assert {group for group, _, _ in consumers} == {"planner", "delivery"}
+    assert {group for group, _, _ in consumers} == {"planner", "delivery", "webhooks"}
     return consumers, int(head)
 
 

@@ -214,6 +214,11 @@ def test_a_webhook_is_created_changed_and_deleted() -> None:
     assert after(CREATE, webhook(), DeleteWebhook(webhook_id=ONE)).webhooks == {}
 
 
+def test_a_webhook_names_events_by_their_beginning_too_and_each_once() -> None:
+    asked = ("*", "device.sub*", "delivery.failed", "delivery.*", "*")
+    assert after(CREATE, webhook(events=asked)).webhooks[ONE].events == asked[:4]
+
+
 def test_webhooks_have_names_and_ids_of_their_own() -> None:
     for command in (webhook(), webhook(webhook_id=TWO)):
         with pytest.raises(Conflict):
@@ -260,6 +265,10 @@ def test_a_template_is_deleted_once() -> None:
         (webhook(url="ftp://example.org"), "url"),
         (webhook(events=()), "events"),
         (webhook(events=(" ",)), "events"),
+        (webhook(events=("device.registerd",)), "events"),
+        (webhook(events=("chunk.outcomes_recorded",)), "events"),
+        (webhook(events=("send.completed", "pigeon.*")), "events"),
+        (webhook(events=("send.completed",) * 101), "events"),
         (template(message=Message()), "message"),
         (template(name=""), "name"),
     ],

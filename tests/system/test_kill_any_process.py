@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-import pytest
+from collections import Counter
+from collections.abc import Iterator
 
-from system.campaign import PLATFORMS, Campaign, Push
+import pytest
+from webhook_receiver import Receiver, receiving
+
+from system.campaign import ENDS_WITHIN, PLATFORMS, Campaign, Push
 from system.instance import Instance, alive, eventually
 
 UNDER_WAY = 900
 """Calls of a send, of 3,000 and more, after which a process is killed: many are answered, many under way."""
 
-SUPERVISED = ("postgres", "sandbox", "project", "plan", "schedule", "api")
+SUPERVISED = ("postgres", "sandbox", "project", "plan", "schedule", "webhooks", "api")
 DELIVERY = tuple(f"deliver-{provider}" for provider in PLATFORMS)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def pushes_whose_worker_was_killed(campaign: Campaign) -> dict[str, Push]:
+def receiver(campaign: Campaign) -> Iterator[Receiver]:
+    """A webhook that is told of every device's outcome, whatever is killed."""
+    with receiving() as receiver:
+        webhook = {"name": "outcomes", "url": receiver.url, "events": ["delivery.delivered"]}
+        made = campaign.instance.call("POST", f"/apps/{campaign.app}/webhooks", json=webhook)
+        yield receiver
+        campaign.instance.call("DELETE", f"/apps/{campaign.app}/webhooks/{made['webhook_id']}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pushes_whose_worker_was_killed(campaign: Campaign, receiver: Receiver) -> dict[str, Push]:
     """A send for each delivery worker, which was killed in the middle of it.
 
     All three first, so that their leases run out while the other tests go on.
@@ -79,3 +93,21 @@ def test_a_killed_delivery_worker_leaves_doubt_on_the_record(
     campaign.wait_until_ended(push)
     assert campaign.broken_promises(push) == {}
     assert campaign.account(push).in_doubt
+
+
+def test_webhooks_were_told_of_every_outcome_through_all_of_it(
+    campaign: Campaign, receiver: Receiver, pushes_whose_worker_was_killed: dict[str, Push]
+) -> None:
+    push = _push_and_kill(campaign, "webhooks")
+    pushes = [push, *pushes_whose_worker_was_killed.values()]
+    campaign.wait_until_ended(push)
+    delivered = Counter((one.send_id, str(device)) for one in pushes for device in campaign.account(one).delivered)
+    sends = {one.send_id for one in pushes}
+    eventually(lambda: _told(receiver, sends) == delivered, "every outcome is told", ENDS_WITHIN, every=0.5)
+
+
+def _told(receiver: Receiver, sends: set[str]) -> Counter[tuple[str, str]]:
+    """Of which device's outcome the receiver was told how often, a call that was made twice counting once."""
+    calls = {received.headers["webhook-id"]: received.told["data"]["deliveries"] for received in [*receiver.received]}
+    facts = [fact for deliveries in calls.values() for fact in deliveries]
+    return Counter((fact["send_id"], fact["device_id"]) for fact in facts if fact["send_id"] in sends)

@@ -39,7 +39,7 @@ def _rewind(database_url: str) -> tuple[Places, int]:
     with psycopg.connect(database_url, autocommit=True) as connection:
         consumers = set(connection.execute(REWIND).fetchall())
         ((head,),) = connection.execute("select position from record.head")
-    assert {group for group, _, _ in consumers} == {"planner", "delivery"}
+    assert {group for group, _, _ in consumers} == {"planner", "delivery", "webhooks"}
     return consumers, int(head)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from tocsin.workers.delivery.process import run_delivery, worker_name
 from tocsin.workers.planner_process import run_planner
 from tocsin.workers.runtime import stop_on_signals
 from tocsin.workers.scheduler import run_scheduler
+from tocsin.workers.webhook_post import Policy
+from tocsin.workers.webhooks import run_webhooks
 
 
 def main(arguments: dict[str, Any]) -> None:
@@ -34,6 +38,9 @@ def main(arguments: dict[str, Any]) -> None:
             run_planner(record, stream, stop, size=lambda _: arguments["chunk_size"])
         case "schedule":
             run_scheduler(record, url, stop)
+        case "webhooks":
+            policy = Policy(networks=(ip_network("127.0.0.0/8"),))
+            run_webhooks(record, stream, stop, policy=policy, lease=timedelta(seconds=arguments["terms"]["lease"]))
         case "project":
             runner.run(stream, record, NAMES, stop)
     stream.close()

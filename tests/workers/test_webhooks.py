@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from company import deciding, delivering, project, running
+from company import Staff, deciding, delivering, project, running
 from psycopg import Connection
 from scene import CONTEXT, Scene, eventually
 from webhook_receiver import Received, Receiver, receiving
@@ -31,6 +31,8 @@ from tocsin.eventlog import webhook_calls
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stream.port import Stream
 from tocsin.eventlog.webhook_calls import Attempt, KeptCall
+from tocsin.projections.apps_rows import Webhook
+from tocsin.projections.webhook_news import NATIVE, News
 from tocsin.workers import webhooks
 from tocsin.workers.webhook_post import Policy, post, signature
 from tocsin.workers.webhooks import run_webhooks
@@ -268,6 +270,25 @@ def telling_too(record: Record, stream: Stream) -> Iterator[None]:
         yield
 
 
+def test_a_worker_killed_in_mid_delivery_loses_no_event(
+    scene: Scene, stream: Stream, staff: Staff, receiver: Receiver
+) -> None:
+    webhook = hook(scene.record, scene.app_id, receiver.url, "device.registered")
+    receiver.open.clear()
+    with running(project, scene.record, stream):
+        worker = staff.start("webhooks")
+        devices = {str(phone(scene.record, scene.app_id)) for _ in range(20)}
+        eventually(lambda: len(receiver.received) == webhooks.EACH, "calls are under way")
+        staff.kill(worker)
+        under_way = {received.headers["webhook-id"] for received in receiver.received}
+        receiver.open.set()
+        staff.start("webhooks")
+        settled(scene.record, webhook, len(devices))
+    told = Counter(received.headers["webhook-id"] for received in receiver.received)
+    assert {received.told["data"]["stream"] for received in receiver.received} == devices
+    assert {message_id for message_id, times in told.items() if times > 1} == under_way
+
+
 def test_what_became_of_a_send_is_told_by_outcome(scene: Scene, stream: Stream, receiver: Receiver) -> None:
     made = WebhookCreated(webhook_id=uuid4(), name="hook", url=receiver.url, events=("delivery.delivered",))
     scene.write(scene.app_id, made)
@@ -293,12 +314,12 @@ def test_what_became_of_a_send_is_told_by_outcome(scene: Scene, stream: Stream, 
 def test_an_api_may_tell_events_in_its_own_form_or_not_at_all(
     record: Record, stream: Stream, app_id: UUID, receiver: Receiver
 ) -> None:
-    def own(news: Any, connection: Any) -> bytes | None:
+    def own(news: News, webhook: Webhook, connection: Any) -> bytes | None:
         return b'{"own": true}' if isinstance(news.entry.fact, Subscribed) else None
 
     webhook = hook(record, app_id, receiver.url, "device.*", form="own")
     strange = hook(record, app_id, receiver.url, "device.registered", name="strange", form="unknown")
-    with telling(record, stream, renderers={"own": own}):
+    with telling(record, stream, renderers={**NATIVE, "own": own}):
         phone(record, app_id, "staff")
         found = settled(record, webhook, 2)
         [failed] = settled(record, strange)

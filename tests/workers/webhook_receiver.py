@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
@@ -24,20 +24,25 @@ class Received(NamedTuple):
 
 
 class Receiver:
-    """``statuses``: what the next requests are answered, then 204. ``location``: sent along."""
+    """``statuses``: what the next requests are answered, then 204. ``location``: sent along. ``open``: while it is not
+    set, requests are taken and not answered."""
 
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
         self.received: list[Received] = []
         self.statuses: list[int] = []
         self.location: str | None = None
+        self.open = threading.Event()
+        self.open.set()
         self._lock = threading.Lock()
 
     def take(self, request: Received) -> int:
         """Remember a request; the status to answer."""
         with self._lock:
             self.received.append(request)
-            return self.statuses.pop(0) if self.statuses else 204
+            status = self.statuses.pop(0) if self.statuses else 204
+        self.open.wait(60)
+        return status
 
 
 @contextmanager
@@ -53,7 +58,9 @@ def receiving() -> Iterator[Receiver]:
             if receiver.location is not None:
                 self.send_header("Location", receiver.location)
             self.send_header("Content-Length", "0")
-            self.end_headers()
+            # Whoever was killed meanwhile does not read it.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:
             """Keep quiet."""
@@ -65,6 +72,7 @@ def receiving() -> Iterator[Receiver]:
     try:
         yield receiver
     finally:
+        receiver.open.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -14,6 +14,7 @@ from tocsin.domain.delivery import DELIVERY_NAMES, UNROLLED, DeliveryFact, unrol
 from tocsin.domain.entry import Entry
 from tocsin.domain.events.chunk import ChunkPlanned
 from tocsin.domain.personal import Personal
+from tocsin.domain.webhooks import is_meant
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.webhook_calls import Call
@@ -32,13 +33,8 @@ class News:
     deliveries: tuple[DeliveryFact, ...] = ()
 
 
-Renderer = Callable[[News, Connection[Any]], bytes | None]
+Renderer = Callable[[News, Webhook, Connection[Any]], bytes | None]
 """The body of a call in one API's form, with a session for what else it needs; None: nothing is to be told."""
-
-
-def wants(webhook: Webhook, name: str) -> bool:
-    """Whether a webhook is to be told of events of this name."""
-    return any(name == wanted or (wanted.endswith("*") and name.startswith(wanted[:-1])) for wanted in webhook.events)
 
 
 def calls_of(event: StoredEvent, webhooks: Iterable[Webhook], decode: Callable[[StoredEvent], Entry]) -> list[Call]:
@@ -46,7 +42,7 @@ def calls_of(event: StoredEvent, webhooks: Iterable[Webhook], decode: Callable[[
     listening = [webhook for webhook in webhooks if webhook.created_position < event.position]
     if event.topic not in _UNROLLED_NAMES:
         names: Sequence[tuple[int, str]] = [(0, event.topic)]
-    elif any(wants(webhook, name) for webhook in listening for name in DELIVERY_NAMES):
+    elif any(is_meant(name, webhook.events) for webhook in listening for name in DELIVERY_NAMES):
         names = _outcomes(decode(event))
     else:
         return []
@@ -54,7 +50,7 @@ def calls_of(event: StoredEvent, webhooks: Iterable[Webhook], decode: Callable[[
         Call(webhook.webhook_id, event.position, part, event.app_id, name)
         for webhook in listening
         for part, name in names
-        if wants(webhook, name)
+        if is_meant(name, webhook.events)
     ]
 
 
@@ -90,7 +86,7 @@ def news(record: Record, call: Call) -> News:
     return News(call.name, entry, tuple(fact for fact in unroll(entry, plan) if fact.name == call.name))
 
 
-def native(news: News, _: Connection[Any]) -> bytes:
+def native(news: News, _: Webhook, __: Connection[Any]) -> bytes:
     """An event as the Standard Webhooks specification lays it out: ``type``, ``timestamp`` and ``data``."""
     entry = news.entry
     data: dict[str, Any] = {
