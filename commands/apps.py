@@ -177,7 +177,7 @@ def issue_credential(
         return Decision(
             CredentialResult(app_id, state.credentials[credential_id], shown),
             [loaded.change(app_id, facts)],
-            _public_claims(engine, credential_id, dialect, kind, public_id),
+            public_claims(engine, credential_id, dialect, kind, public_id),
             [sealed(engine, secret_id, app_id, kind, shown)],
         )
 
@@ -194,7 +194,7 @@ def revoke_credential(
         facts, state = loaded.decide(RevokeCredential(credential_id=credential_id, reason=reason))
         assert state is not None
         issued = state.credentials[credential_id]
-        claims = _public_claims(engine, credential_id, issued.dialect, issued.kind, issued.public_id, release=True)
+        claims = public_claims(engine, credential_id, issued.dialect, issued.kind, issued.public_id, release=True)
         return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)], claims if facts else [])
 
     return engine.carry_out(context, decide)
@@ -235,9 +235,7 @@ def claims_of(entries: Sequence[Entry], engine: Engine) -> list[Claim]:
     claims = _host_claims(engine, loaded.stream_id, (), state.hosts, checked=False)
     for credential_id, issued in state.credentials.items():
         if credential_id not in state.revoked:
-            claims += _public_claims(
-                engine, credential_id, issued.dialect, issued.kind, issued.public_id, checked=False
-            )
+            claims += public_claims(engine, credential_id, issued.dialect, issued.kind, issued.public_id, checked=False)
     return claims
 
 
@@ -255,7 +253,7 @@ def _host_claims(
     return taken + left
 
 
-def _public_claims(
+def public_claims(
     engine: Engine,
     credential_id: UUID,
     dialect: str,

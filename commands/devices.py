@@ -90,13 +90,15 @@ def _line(registrar: Registrar, line: Registration | TocsinError) -> LineResult:
         return LineResult(error=error)
 
 
-def change_device(engine: Engine, context: Context, app_id: UUID, device_id: UUID, command: Any) -> Done[DeviceResult]:
-    """Carry out any command on a device that is about no token: subscribe, opt out, retire, set a property, change the
-    badge. Raises NotFound, Conflict, Invalid."""
+def change_device(
+    engine: Engine, context: Context, app_id: UUID, device_id: UUID, *commands: Any
+) -> Done[DeviceResult]:
+    """Carry out commands on a device that are about no token: subscribe, opt out, retire, set a property, change the
+    badge; all of them or none. Raises NotFound, Conflict, Invalid."""
 
     def decide() -> Decision[DeviceResult]:
         loaded = load_device(engine, app_id, device_id)
-        facts, state = loaded.decide(command)
+        facts, state = loaded.decide_all(commands)
         assert state is not None
         result = DeviceResult(device_id, app_id, state, changed=bool(facts))
         return Decision(result, [loaded.change(app_id, facts)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -107,10 +107,16 @@ class Loaded(Generic[S]):
 
     def decide(self, command: Any) -> tuple[Sequence[Fact], S | None]:
         """The facts of a command and the state after them."""
-        facts = self._aggregate.decide(self.state, command)
+        return self.decide_all([command])
+
+    def decide_all(self, commands: Iterable[Any]) -> tuple[Sequence[Fact], S | None]:
+        """The facts of several commands, each decided on what those before it leave, and the state after them."""
+        facts: list[Fact] = []
         state = self.state
-        for fact in facts:
-            state = self._aggregate.evolve(state, fact)
+        for command in commands:
+            for fact in self._aggregate.decide(state, command):
+                state = self._aggregate.evolve(state, fact)
+                facts.append(fact)
         return facts, state
 
     def change(self, app_id: UUID, facts: Sequence[Fact], root_id: UUID | None = None) -> Change:

@@ -98,6 +98,9 @@ MAX_SETTINGS = 16_384
 MAX_CONFIGURATION = 16_384
 """Bytes of JSON."""
 
+LETTING_GO = (RevokeCredential, RemoveProvider, DeleteTag, DeleteWebhook, DeleteTemplate, DeleteSegment)
+"""What a disabled app takes too: nothing is opened by it."""
+
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 Key = TypeVar("Key")
@@ -107,7 +110,8 @@ Value = TypeVar("Value")
 def decide(state: App | None, command: AppCommand) -> list[Fact]:
     """The facts ``command`` brings about, none where everything is so already.
 
-    A disabled app takes nothing but ``EnableApp``. Errors: Invalid with ``field``, Conflict, NotFound.
+    A disabled app takes ``EnableApp``, and lets things go; nothing else. Errors: Invalid with ``field``, Conflict,
+    NotFound.
     """
     if isinstance(command, CreateApp):
         return _create(state, command)
@@ -118,7 +122,7 @@ def decide(state: App | None, command: AppCommand) -> list[Fact]:
     if isinstance(command, DisableApp):
         optional_text(command.reason, "reason", MAX_TEXT)
         return [] if state.disabled else [AppDisabled(reason=command.reason)]
-    if state.disabled:
+    if state.disabled and not isinstance(command, LETTING_GO):
         raise Conflict("this app is disabled: enable it first")
     match command:
         case UpdateApp():

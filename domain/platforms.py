@@ -15,9 +15,7 @@ PROVIDER_OF: dict[str, str | None] = {
     **dict.fromkeys(APPLE, "apns"),
     "android": "fcm",
     "windows": "wns",
-    "huawei": None,
-    "web": None,
-    "sms": None,
+    **dict.fromkeys(("huawei", "sms", "web", "web-chrome", "web-firefox", "web-safari", "chrome-extension")),
 }
 """Every platform known by name. None: its devices register and are left out of every audience as ``no-provider``."""
 

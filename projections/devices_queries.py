@@ -25,12 +25,14 @@ class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What a list of devices is narrowed to. ``user_digest``, ``alias_digest``: the ring's digests of the names, of
     purposes ``user`` and ``alias``; ``alias``: in any case. ``state``: ``active``, ``opted_out``, ``retired``;
     ``registered``: not retired. ``through``: the API it registered through. ``updated_since``: or at that moment.
-    ``matching``: on ``platform``, ``user``, ``device`` (the external id) and ``token``."""
+    ``has_user``: whether one is known. ``matching``: on ``platform``, ``user``, ``device`` (the external id) and
+    ``token``."""
 
     platform: str | None = None
     user_digest: bytes | None = None
     alias_digest: bytes | None = None
     alias: str | None = None
+    has_user: bool | None = None
     tag: str | None = None
     state: str | None = None
     registered: bool | None = None
@@ -134,6 +136,7 @@ def _conditions(app_id: UUID, wanted: DeviceFilter) -> Conditions:
     conditions.add(wanted.user_digest, "user_digest = %s")
     conditions.add(wanted.alias_digest, "alias_digest = %s")
     conditions.add(wanted.alias, "lower(alias) = lower(%s)")
+    conditions.add(wanted.has_user, "(user_id is not null) = %s")
     conditions.add(wanted.tag, "device_id in (select s.device_id from devices_v1.subscription s"
                                " where s.app_id = t.app_id and s.tag = %s)")  # fmt: skip
     conditions.add(wanted.registered, "(retired is null) = %s")

@@ -129,6 +129,18 @@ def test_a_disabled_app_takes_nothing_but_being_enabled() -> None:
     assert not after(CREATE, DisableApp(), EnableApp()).disabled
 
 
+def test_a_disabled_app_still_lets_things_go() -> None:
+    state = after(CREATE, credential(), provider(), webhook(), template(), CreateTag(tag="a"), DisableApp())
+    for command in (
+        RevokeCredential(credential_id=ONE),
+        RemoveProvider(provider="apns"),
+        DeleteWebhook(webhook_id=ONE),
+        DeleteTemplate(template_id=ONE),
+        DeleteTag(tag="a"),
+    ):
+        assert len(decide(state, command)) == 1
+
+
 def test_disabling_and_enabling_twice_are_no_events() -> None:
     assert only(decide(after(CREATE), DisableApp(reason="unpaid"))) == AppDisabled(reason="unpaid")
     assert decide(after(CREATE, DisableApp()), DisableApp()) == []

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tocsin.dialects import baasbox, moxie, thinkbit
+from tocsin.dialects import baasbox, mobilefirst, moxie, thinkbit
 
 PROVISIONS: dict[str, Callable[..., dict[str, str]]] = {
     "baasbox": baasbox.provision,
+    "mobilefirst": mobilefirst.provision,
     "moxie": moxie.provision,
     "thinkbit": thinkbit.provision,
 }

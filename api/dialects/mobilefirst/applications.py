@@ -1,0 +1,84 @@
+"""Applications: an app under the id its clients know it by, which is the public half of its first ``appSecret``.
+
+An app that was given none is known by its own id, and so is every other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from tocsin.api.dialects.apps import app_of_credential
+from tocsin.api.reads import reading
+from tocsin.projections import apps
+from tocsin.projections.apps_rows import App
+
+NAME = "mobilefirst"
+KIND = "app-secret"
+"""Of the credentials whose public half is an application's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An app, under the id it was asked for by."""
+
+    application_id: str
+    app: App
+
+    @property
+    def app_id(self) -> UUID:
+        """The app's own id."""
+        return self.app.app_id
+
+    @property
+    def disabled(self) -> bool:
+        """Whether it takes nothing at present."""
+        return self.app.disabled
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the app's settings say of this API: ``{"mobilefirst": …}``."""
+        own = self.app.settings.get(NAME)
+        return own if isinstance(own, dict) else {}
+
+    @property
+    def asks_phones(self) -> bool:
+        """Whether phones have to send their secret, as those of old applications need not."""
+        return self.settings.get("verifyClientSecret") is not False
+
+    @property
+    def through(self) -> tuple[str, ...]:
+        """The APIs whose devices are pushed to; all of the app's devices where the settings name none."""
+        through = self.settings.get("through")
+        return tuple(name for name in through if isinstance(name, str)) if isinstance(through, list) else ()
+
+
+def application(application_id: str) -> Application | None:
+    """The application of an id; None where there is none, or it was deleted."""
+    named = app_of_credential(NAME, KIND, application_id)
+    app_id = named.app_id if named is not None else _uuid(application_id)
+    if app_id is None:
+        return None
+    with reading("apps") as connection:
+        found = apps.app(connection, app_id)
+        known = named is not None or bool(apps.credentials_in_force(connection, app_id, NAME))
+    return Application(application_id, found) if found is not None and known else None
+
+
+def named_applications() -> dict[UUID, str]:
+    """Every application: the id it is known by, by the app's own, in the order they were created."""
+    with reading("apps") as connection:
+        found = apps.credentials_of_dialect(connection, NAME, KIND)
+    ids: dict[UUID, str] = {}
+    for credential in found:
+        if credential.public_id is not None:
+            ids.setdefault(credential.app_id, credential.public_id)
+    return ids
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

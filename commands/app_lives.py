@@ -1,0 +1,94 @@
+"""The two ends of an app that is reached by one public id: it begins with its credential, and ends with all it has."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from tocsin.commands.apps import AppResult, CredentialResult, load_app, public_claims
+from tocsin.commands.context import Context
+from tocsin.commands.engine import Decision, Done, Engine
+from tocsin.commands.secrets import random_secret, sealed
+from tocsin.domain import app
+from tocsin.domain.app import (
+    App,
+    CreateApp,
+    DeleteTag,
+    DeleteWebhook,
+    DisableApp,
+    IssueCredential,
+    RemoveProvider,
+    RevokeCredential,
+)
+
+
+def open_app(
+    engine: Engine,
+    context: Context,
+    name: str,
+    *,
+    kind: str,
+    dialect: str,
+    public_id: str,
+    disabled: bool = False,
+) -> Done[CredentialResult]:
+    """Create an app with a credential under whose ``public_id`` it is known, both or neither.
+
+    Raises Invalid, Conflict where another credential of this dialect and kind has the public id.
+    """
+    app_id, credential_id, secret_id, secret = uuid4(), uuid4(), uuid4(), random_secret()
+    issue = IssueCredential(
+        credential_id=credential_id, kind=kind, dialect=dialect, name=name, public_id=public_id, secret_id=secret_id
+    )
+    commands: list[Any] = [CreateApp(name=name), issue, *([DisableApp()] if disabled else [])]
+
+    def decide() -> Decision[CredentialResult]:
+        loaded = engine.load(app_id, app)
+        facts, state = loaded.decide_all(commands)
+        assert state is not None
+        return Decision(
+            CredentialResult(app_id, state.credentials[credential_id], secret),
+            [loaded.change(app_id, facts)],
+            public_claims(engine, credential_id, dialect, kind, public_id),
+            [sealed(engine, secret_id, app_id, kind, secret)],
+        )
+
+    return engine.carry_out(context, decide)
+
+
+def close_app(engine: Engine, context: Context, app_id: UUID, dialect: str) -> Done[AppResult]:
+    """Disable an app for good: its tags, webhooks and providers are let go, its credentials of ``dialect`` revoked.
+
+    Their public ids are free again. Its devices are the caller's to retire. Raises NotFound.
+    """
+
+    def decide() -> Decision[AppResult]:
+        loaded = load_app(engine, app_id)
+        assert loaded.state is not None
+        revoked = _revocations(loaded.state, dialect)
+        facts, state = loaded.decide_all([*_removals(loaded.state), *revoked, DisableApp()])
+        assert state is not None
+        claims = [
+            claim
+            for one in (state.credentials[command.credential_id] for command in revoked)
+            for claim in public_claims(engine, one.credential_id, dialect, one.kind, one.public_id, release=True)
+        ]
+        return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)], claims)
+
+    return engine.carry_out(context, decide)
+
+
+def _removals(state: App) -> list[Any]:
+    return [
+        *(DeleteTag(tag=tag) for tag in state.tags),
+        *(DeleteWebhook(webhook_id=webhook_id) for webhook_id in state.webhooks),
+        *(RemoveProvider(provider=provider, profile=profile) for provider, profile in state.providers),
+    ]
+
+
+def _revocations(state: App, dialect: str) -> list[RevokeCredential]:
+    return [
+        RevokeCredential(credential_id=credential_id)
+        for credential_id, issued in state.credentials.items()
+        if issued.dialect == dialect and credential_id not in state.revoked
+    ]
