@@ -67,7 +67,8 @@ class Resources(Blueprint):  # type: ignore[misc]
 
     def arguments(self, schema: type[ma.Schema], **options: Any) -> Callable[[View], View]:
         """Hands a view what ``schema`` makes of the body, as its first argument."""
-        return cast(Callable[[View], View], super().arguments(schema, **options))
+        # An instance, which serves all requests: the parser would make one for each of a class, field by field.
+        return cast(Callable[[View], View], super().arguments(schema(), **options))
 
 
 def _first(messages: Any, path: str = "") -> tuple[str, str]:

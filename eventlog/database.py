@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import select
 from typing import Any
 
 import psycopg
@@ -79,7 +80,7 @@ def end_frozen_writer(connection: Connection[Any]) -> list[int]:
 def pool(
     database_url: str, *, size: int, write_timeout: float | None = None, name: str = "tocsin"
 ) -> ConnectionPool[Connection[Any]]:
-    """A pool of at most ``size`` connections, opened as they are needed and checked before use."""
+    """A pool of at most ``size`` connections, opened as they are needed; one that the server ended is not given out."""
 
     def configure_session(connection: Connection[Any]) -> None:
         configure(connection, write_timeout=write_timeout)
@@ -90,8 +91,20 @@ def pool(
         max_size=size,
         open=True,
         configure=configure_session,
-        check=ConnectionPool.check_connection,
+        check=_check,
         kwargs={**_PATIENCE, "application_name": name},
         name=name,
         timeout=CONNECT_SECONDS,
     )
+
+
+def _check(connection: Connection[Any]) -> None:
+    """Raises OperationalError for a session that is no more.
+
+    While it rests the server says nothing but its farewell: only where there is something to read it has to be asked,
+    which for a short statement costs as much again as the statement.
+    """
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    if poll.poll(0):
+        ConnectionPool.check_connection(connection)

@@ -97,9 +97,11 @@ class AudienceProjection(Projection):
 
     def fold(self, target: Target, entries: Sequence[Entry]) -> None:
         erasures = Erasures.load(target, entries)
-        _fold_devices(target, [entry for entry in entries if isinstance(entry.fact, _DEVICE_FACTS)], erasures)
-        _fold_properties(target, [entry for entry in entries if _says_properties(entry.fact)], erasures)
-        _fold_tags(target, [entry for entry in entries if isinstance(entry.fact, Subscribed | Unsubscribed)])
+        # Of these nothing is there yet that could be looked up.
+        born = {entry.originator_id for entry in entries if isinstance(entry.fact, DeviceRegistered)}
+        _fold_devices(target, [entry for entry in entries if isinstance(entry.fact, _DEVICE_FACTS)], erasures, born)
+        _fold_properties(target, [entry for entry in entries if _says_properties(entry.fact)], erasures, born)
+        _fold_tags(target, [entry for entry in entries if isinstance(entry.fact, Subscribed | Unsubscribed)], born)
         _fold_providers(
             target, [entry for entry in entries if isinstance(entry.fact, ProviderConfigured | ProviderRemoved)]
         )
@@ -197,8 +199,7 @@ _PROPERTIES = Table(SCHEMA, "property", PropertySpan, "device_id", "digest", "fr
 _PROVIDERS = Table(SCHEMA, "provider", ProviderSpan, "app_id", "provider", "profile", "from_position")
 
 
-def _fold_devices(target: Target, entries: Sequence[Entry], erasures: Erasures) -> None:
-    born = {entry.originator_id for entry in entries if isinstance(entry.fact, DeviceRegistered)}
+def _fold_devices(target: Target, entries: Sequence[Entry], erasures: Erasures, born: set[UUID]) -> None:
     spans = _Spans(_DEVICES, target, "device_id", list({entry.originator_id for entry in entries} - born))
     for entry in entries:
         span = _evolved(spans.now(entry.originator_id), entry, target.digest, erasures)
@@ -266,11 +267,10 @@ def _says_properties(fact: Fact) -> bool:
     return isinstance(fact, DeviceUpdated) and fact.properties is not UNSET
 
 
-def _fold_properties(target: Target, entries: Sequence[Entry], erasures: Erasures) -> None:
+def _fold_properties(target: Target, entries: Sequence[Entry], erasures: Erasures, born: set[UUID]) -> None:
     """Of a person who is erased no span remains, nor the trace of one: whoever rebuilds finds none either."""
     if not entries:
         return
-    born = {entry.originator_id for entry in entries if isinstance(entry.fact, DeviceRegistered)}
     spans = _Spans(_PROPERTIES, target, "device_id", list({entry.originator_id for entry in entries} - born))
     for entry in entries:
         before = spans.of(entry.originator_id)
@@ -295,8 +295,8 @@ def property_digest(digest: Digest, term: str) -> bytes:
     return digest("property", term)
 
 
-def _fold_tags(target: Target, entries: Sequence[Entry]) -> None:
-    spans = _Spans(_TAGGED, target, "device_id", list({entry.originator_id for entry in entries}))
+def _fold_tags(target: Target, entries: Sequence[Entry], born: set[UUID]) -> None:
+    spans = _Spans(_TAGGED, target, "device_id", list({entry.originator_id for entry in entries} - born))
     for entry in entries:
         if isinstance(entry.fact, Subscribed):
             spans.begin(TagSpan(entry.app_id, entry.fact.tag, entry.originator_id, entry.position))

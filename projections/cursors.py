@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 RUNNING = "running"
 STOPPED = "stopped"
 
+CHANNEL = "tocsin_projections"
+"""Notified whenever cursors have moved."""
+
 # One number for everybody who makes or swaps schemas: two processes that start together take turns.
 _LOCK = 0x746F_6373_7072
 
@@ -33,10 +36,13 @@ _MOVE = """
         select c.projection, c.partition, c.position from projections.cursors c
         where (c.projection, c.partition) in (select m.projection, m.partition from moves m)
         order by c.projection, c.partition for update
+    ), moved as (
+        update projections.cursors c set position = m.position, bookmark = m.bookmark, epoch = m.epoch
+        from moves m join held h on h.projection = m.projection and h.partition = m.partition and h.position = m.before
+        where c.projection = m.projection and c.partition = m.partition
+        returning 1
     )
-    update projections.cursors c set position = m.position, bookmark = m.bookmark, epoch = m.epoch
-    from moves m join held h on h.projection = m.projection and h.partition = m.partition and h.position = m.before
-    where c.projection = m.projection and c.partition = m.partition"""
+    select count(*), pg_notify('tocsin_projections', '') from moved"""
 
 _HOLD = """
     select partition, position from projections.cursors where projection = %s order by partition for update"""
@@ -129,6 +135,7 @@ def restart(connection: Connection[Any], schema: str, partitions: int, cursor: C
         " select %s, partition, %s, %s, %s from generate_series(0, %s) partition",
         (schema, cursor.position, cursor.offset, cursor.epoch, partitions - 1),
     )
+    connection.execute("select pg_notify(%s, '')", (CHANNEL,))
     report(connection, schema, RUNNING)
 
 
@@ -150,12 +157,15 @@ def load(
 
 
 def move(connection: Connection[Any], moves: Sequence[Move]) -> None:
-    """Move cursors, in the caller's transaction and before its rows. Raises Superseded where one stands elsewhere."""
+    """Move cursors, in the caller's transaction and before its rows; whoever listens on ``CHANNEL`` is told.
+
+    Raises Superseded where one stands elsewhere.
+    """
     columns = zip(
         *((m.projection, m.partition, m.before, m.cursor.position, m.cursor.offset, m.cursor.epoch) for m in moves),
         strict=True,
     )
-    moved = connection.execute(_MOVE, [list(column) for column in columns], prepare=True).rowcount
+    ((moved, _),) = connection.execute(_MOVE, [list(column) for column in columns], prepare=True).fetchall()
     if moved != len(moves):
         raise Superseded(f"{len(moves) - moved} of {len(moves)} cursors were moved by somebody else")
 

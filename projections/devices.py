@@ -293,4 +293,5 @@ def _add_counts(target: Target, counts: Mapping[tuple[UUID, str], int]) -> None:
     if counts:
         apps, tags = zip(*counts, strict=True)
         target.run(_COUNT, list(apps), list(tags), list(counts.values()))
-        target.run(_DROP_ZEROS, list(apps), list(tags))
+        if min(counts.values()) < 0:
+            target.run(_DROP_ZEROS, list(apps), list(tags))

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -105,6 +106,15 @@ class Poisoned(Exception):
 Decoded = tuple[StoredEvent, Entry | Exception]
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a batch is to one read model: how its cursors move, and what it has to fold for that."""
+
+    projection: Projection
+    moves: Sequence[Move]
+    wanted: Sequence[Decoded]
+
+
 class Runner:
     """Consumes the stream for the read models of one group."""
 
@@ -135,6 +145,11 @@ class Runner:
                 logger.warning("%s tries again in a moment: %s", self._group, str(error).strip())
                 self._stop.wait(RETRY_SECONDS)
 
+    @property
+    def _types(self) -> frozenset[str]:
+        """The events that anybody here wants."""
+        return frozenset[str]().union(*(projection.wanted for projection in self._running))
+
     def _look(self) -> None:
         """Find out which read models are to run: all but the stopped."""
         with self._record.sessions.connection() as connection:
@@ -148,7 +163,7 @@ class Runner:
         self._running = [one for one in self._projections if one.schema not in stopped]
 
     def _consume(self) -> None:
-        consumer = self._stream.subscribe(EVENTS, self._group, self._load)
+        consumer = self._stream.subscribe(EVENTS, self._group, self._load, self._types)
         try:
             with self._record.sessions.connection() as connection:
                 # A read model is never ahead of its cursor, so what a crash loses of both is folded again.
@@ -188,22 +203,27 @@ class Runner:
         if not batches:
             return
         decoded = self._decode(batches)
-        quiet: list[Move] = []
-        for projection in list(self._running):
+        steps = []
+        for projection in self._running:
             moves = self._moves(projection, batches)
-            wanted = self._wanted(projection, moves, batches, decoded)
-            if wanted:
-                self._fold(connection, projection, moves, wanted)
-            else:
-                quiet += moves
-        if quiet:
-            with connection.transaction():
-                cursors.move(connection, quiet)
-            self._stand(quiet)
+            if moves:
+                steps.append(Step(projection, moves, self._wanted(projection, moves, batches, decoded)))
+        if steps:
+            self._take(connection, steps)
+
+    def _take(self, connection: Connection[Any], steps: Sequence[Step]) -> None:
+        """All in one transaction; where a fold fails each in its own, so that it stops nobody but itself."""
+        try:
+            self._commit(connection, steps)
+        except (*TRANSIENT, Superseded):
+            raise
+        except Exception:
+            for step in steps:
+                self._take_alone(connection, step)
 
     def _decode(self, batches: Sequence[Batch]) -> dict[int, Decoded]:
         """The entries that anybody here wants, by position; in place of one that cannot be decoded, why."""
-        wanted = frozenset[str]().union(*(projection.wanted for projection in self._running))
+        wanted = self._types
         events = [event for batch in batches for event in batch.events if event.topic in wanted]
         try:
             entries: Sequence[Entry | Exception] = self._record.codec.decode(events)
@@ -242,26 +262,24 @@ class Runner:
             if event.topic in projection.wanted and event.position > start[batch.partition]
         ]
 
-    def _fold(
-        self, connection: Connection[Any], projection: Projection, moves: Sequence[Move], wanted: Sequence[Decoded]
-    ) -> None:
+    def _take_alone(self, connection: Connection[Any], step: Step) -> None:
         try:
-            self._commit(connection, projection, moves, wanted)
+            self._commit(connection, [step])
         except (*TRANSIENT, Superseded):
             raise
         except Exception as error:
-            poison = self._isolate(connection, projection, wanted, error)
-            self._stop_projection(connection, projection, poison)
-        else:
-            self._stand(moves)
+            poison = self._isolate(connection, step.projection, step.wanted, error)
+            self._stop_projection(connection, step.projection, poison)
 
-    def _commit(
-        self, connection: Connection[Any], projection: Projection, moves: Sequence[Move], wanted: Sequence[Decoded]
-    ) -> None:
+    def _commit(self, connection: Connection[Any], steps: Sequence[Step]) -> None:
+        moves = [move for step in steps for move in step.moves]
         with connection.transaction():
-            # The cursor first: whoever has lost the partition finds out before it writes a row.
+            # The cursors first: whoever has lost a partition finds out before it writes a row.
             cursors.move(connection, moves)
-            self._apply(connection, projection, wanted)
+            for step in steps:
+                if step.wanted:
+                    self._apply(connection, step.projection, step.wanted)
+        self._stand(moves)
 
     def _apply(self, connection: Connection[Any], projection: Projection, wanted: Sequence[Decoded]) -> None:
         entries: list[Entry] = []

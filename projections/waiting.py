@@ -6,38 +6,43 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from tocsin.projections.cursors import exists
+from tocsin.projections.cursors import CHANNEL
 from tocsin.projections.registry import schemas
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.005
-"""Between two looks at the cursors while anyone waits."""
+LOOK_SECONDS = 0.1
+"""Between two looks at the cursors where nothing was heard of the projectors."""
+
+LINGER_SECONDS = 2.0
+"""How long one who waited for the projectors goes on listening: the next write is seldom far."""
 
 BEHIND_SECONDS = 0.5
 """A read model that needs longer than this for a write is behind, and nobody waits for it."""
 
-_BEHIND_LOOK_SECONDS = 0.1
+_RETRY_SECONDS = 0.1
 _REMEMBERED = 1000
 
 _POSITIONS = "select projection, min(position) from projections.cursors group by projection"
 
 
 class Waiter:
-    """Lets any number of threads wait for read models; one thread looks, and only while somebody wants to know."""
+    """Lets any number of threads wait for read models; one thread listens, and only while somebody wants to know."""
 
     def __init__(self, sessions: ConnectionPool[Connection[Any]]) -> None:
         self._sessions = sessions
         self._changed = threading.Condition()
         self._positions: Mapping[str, int] = {}
         self._waiting = 0
+        self._wanted_at = 0.0
         self._unseen: deque[tuple[int, float, tuple[str, ...]]] = deque(maxlen=_REMEMBERED)
         self._closed = False
         self._looker: threading.Thread | None = None
@@ -54,7 +59,8 @@ class Waiter:
             if self._has_passed(position, wanted):
                 return True
             behind = self._behind(wanted)
-            self._unseen.append((position, time.monotonic(), wanted))
+            self._wanted_at = time.monotonic()
+            self._unseen.append((position, self._wanted_at, wanted))
             if behind:
                 return False
             return self._wait(position, wanted, deadline)
@@ -99,13 +105,16 @@ class Waiter:
                 self._look_while_wanted()
             except psycopg.Error as error:
                 logger.warning("the read models' cursors cannot be read: %s", str(error).strip())
-                time.sleep(_BEHIND_LOOK_SECONDS)
+                time.sleep(_RETRY_SECONDS)
 
     def _look_while_wanted(self) -> None:
-        with self._sessions.connection() as connection:
-            while (self._waiting or self._unseen) and not self._closed:
+        with self._sessions.connection() as connection, _listening(connection):
+            while self._is_wanted() and not self._closed:
                 self._take_note(_positions(connection))
-                time.sleep(LOOK_SECONDS if self._waiting else _BEHIND_LOOK_SECONDS)
+                _await_news(connection)
+
+    def _is_wanted(self) -> bool:
+        return bool(self._waiting or self._unseen) or time.monotonic() < self._wanted_at + LINGER_SECONDS
 
     def _take_note(self, positions: Mapping[str, int]) -> None:
         with self._changed:
@@ -124,7 +133,24 @@ class Waiter:
             self._looker.join()
 
 
+@contextmanager
+def _listening(connection: Connection[Any]) -> Iterator[None]:
+    connection.execute(f"listen {CHANNEL}".encode())
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute(f"unlisten {CHANNEL}".encode())
+
+
+def _await_news(connection: Connection[Any]) -> None:
+    for _ in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
+        pass
+
+
 def _positions(connection: Connection[Any]) -> Mapping[str, int]:
-    if not exists(connection, "projections"):
+    try:
+        return dict(connection.execute(_POSITIONS, prepare=True).fetchall())
+    except psycopg.errors.UndefinedTable:
+        # No projector ever ran.
         return {}
-    return dict(connection.execute(_POSITIONS, prepare=True).fetchall())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -109,7 +110,7 @@ def api_app(settings: Settings) -> Flask:
     """The APIs, for one process: called after the fork, as sessions cannot be shared across one."""
     record = Record.open(database_url(settings), settings.key_file, readers=24)
     engine = Engine(record)
-    return create_app(
+    app = create_app(
         Services(
             engine=engine,
             checks=SecretChecks(engine),
@@ -119,6 +120,17 @@ def api_app(settings: Settings) -> Flask:
             trusted_proxies=settings.trusted_proxies,
         )
     )
+    collect_seldom()
+    return app
+
+
+def collect_seldom() -> None:
+    """Search for cycles after 50,000 new objects, not 700, and not among those that stay as long as the process.
+
+    Requests and batches make many objects and next to no cycles; the search took a sixth of an import's time.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def readiness(settings: Settings, record: Record) -> dict[str, str | None]:
@@ -162,6 +174,7 @@ __all__ = [
     "SettingsError",
     "api_app",
     "await_migrated",
+    "collect_seldom",
     "database_url",
     "ensure_master_key",
     "open_stream",

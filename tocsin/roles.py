@@ -12,6 +12,7 @@ from tocsin.api import server
 from tocsin.bootstrap import (
     api_app,
     await_migrated,
+    collect_seldom,
     open_stream,
     opened_record,
     postgres_directory,
@@ -106,6 +107,7 @@ def _run(settings: Settings, role: str, work: Work) -> None:
     stop = _begin(settings, role)
     url = await_migrated(settings, stop)
     with opened_record(settings) as record, closing(open_stream(settings, url)) as stream:
+        collect_seldom()
         logger.info("started")
         work(record, stream, stop)
     logger.info("stopped")

@@ -61,13 +61,18 @@ class KafkaStream:
         """Create the topics that are missing. Raises ``TopicMismatch`` where one has other partitions."""
         ensure_topics(self._settings, topics, self._partitions)
 
-    def subscribe(self, topic: str, group: str, load_cursors: LoadCursors) -> Consumer:
-        """Join ``group`` on ``topic``, which is created when missing; partitions come with the first polls."""
+    def subscribe(
+        self, topic: str, group: str, load_cursors: LoadCursors, types: Collection[str] | None = None
+    ) -> Consumer:
+        """Join ``group`` on ``topic``, which is created when missing; partitions come with the first polls.
+
+        Events of other than these types are passed over as they come, unopened.
+        """
         self.ensure_topics([topic])
         number = group_id(self._tail, group, topic)
         join = partial(Membership, self._database_url, f"tocsin {group} {topic}", number, self._partitions, "")
-        reader = RecordReader(self._tail, topic, self._partitions, self._route)
-        return KafkaConsumer(join, self._tail.head, load_cursors, reader, Fetcher(self._settings, topic))
+        reader = RecordReader(self._tail, topic, self._partitions, self._route, types)
+        return KafkaConsumer(join, self._tail.head, load_cursors, reader, Fetcher(self._settings, topic), types)
 
     def close(self) -> None:
         """Disconnect; consumers are closed by their owners."""
@@ -78,11 +83,18 @@ class KafkaConsumer(GroupMember):
     """Reads messages, drops what it has seen, and fills from the record what is missing between them."""
 
     def __init__(
-        self, join: Join, head: Callable[[], Head], load_cursors: LoadCursors, reader: RecordReader, fetcher: Fetcher
+        self,
+        join: Join,
+        head: Callable[[], Head],
+        load_cursors: LoadCursors,
+        reader: RecordReader,
+        fetcher: Fetcher,
+        types: Collection[str] | None,
     ) -> None:
         super().__init__(join, head, load_cursors)
         self._reader = reader
         self._fetcher = fetcher
+        self._types = types
         self._offsets: dict[int, int] = {}
         self._missing: dict[int, int] = {}
 
@@ -145,7 +157,7 @@ class KafkaConsumer(GroupMember):
             self._missing[partition] = place.after
             return False
         if place.position > self._reached[partition]:
-            found.extend(events_of(place, headers, record.value))
+            found.extend(events_of(place, headers, record.value, self._types))
             self._reached[partition] = place.position
         return True
 

@@ -5,7 +5,7 @@ The value is the body exactly as the record holds it; everything else is in head
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -80,11 +80,14 @@ def place_of(headers: Iterable[Header]) -> tuple[Place, Mapping[str, bytes]]:
         raise Foreign(repr(fault)) from fault
 
 
-def events_of(place: Place, headers: Mapping[str, bytes], body: bytes) -> Sequence[StoredEvent]:
-    """The event a message carries; nothing for a watermark. Raises ``Foreign``."""
+def events_of(
+    place: Place, headers: Mapping[str, bytes], body: bytes, types: Collection[str] | None = None
+) -> Sequence[StoredEvent]:
+    """The event a message carries; nothing for a watermark, and for other types than these. Raises ``Foreign``."""
     try:
         kind = headers["ce_type"].decode()
-        return [] if kind == WATERMARK else [_event(place, kind, headers, body)]
+        passed_over = kind == WATERMARK or (types is not None and kind not in types)
+        return [] if passed_over else [_event(place, kind, headers, body)]
     except (KeyError, ValueError) as fault:
         raise Foreign(repr(fault)) from fault
 

@@ -86,8 +86,13 @@ class Stream(Protocol):
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has; fixed at set-up."""
 
-    def subscribe(self, topic: str, group: str, load_cursors: LoadCursors) -> Consumer:
-        """Join ``group`` on ``topic``. The owner of a cursor stores it with its own rows, in one transaction."""
+    def subscribe(
+        self, topic: str, group: str, load_cursors: LoadCursors, types: Collection[str] | None = None
+    ) -> Consumer:
+        """Join ``group`` on ``topic``. The owner of a cursor stores it with its own rows, in one transaction.
+
+        ``types``: events of other types are passed over, as if they were none (None: of the topic all).
+        """
 
     def close(self) -> None:
         """Release connections."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from tocsin.eventlog.stream.member import GroupMember, Join
@@ -39,12 +39,14 @@ class PostgresStream:
         """How many partitions the topic has: here every topic has the same."""
         return self._partitions
 
-    def subscribe(self, topic: str, group: str, load_cursors: LoadCursors) -> Consumer:
-        """Join ``group`` on ``topic``; partitions come with the first polls."""
+    def subscribe(
+        self, topic: str, group: str, load_cursors: LoadCursors, types: Collection[str] | None = None
+    ) -> Consumer:
+        """Join ``group`` on ``topic``, for events of these types; partitions come with the first polls."""
         number = group_id(self._tail, group, topic)
         name = f"tocsin {group} {topic}"
         join = partial(Membership, self._database_url, name, number, self._partitions, RECORD_CHANNEL)
-        reader = RecordReader(self._tail, topic, self._partitions, self._route)
+        reader = RecordReader(self._tail, topic, self._partitions, self._route, types)
         return PostgresConsumer(join, self._tail.head, load_cursors, reader)
 
     def close(self) -> None:

@@ -18,13 +18,16 @@ Found = Mapping[int, Sequence[StoredEvent]]
 
 
 class RecordReader:
-    """Reads one topic's events out of the record."""
+    """Reads one topic's events out of the record; ``types``: only these (None: all)."""
 
-    def __init__(self, tail: Tail, topic: str, partitions: int, route: Route) -> None:
+    def __init__(
+        self, tail: Tail, topic: str, partitions: int, route: Route, types: Collection[str] | None = None
+    ) -> None:
         self._tail = tail
         self._topic = topic
         self._partitions = partitions
         self._route = route
+        self._types = types
 
     def advance(self, reached: MutableMapping[int, int], targets: Mapping[int, int], limit: int) -> Found:
         """Move ``reached`` towards ``targets``, those furthest behind first, by up to about ``limit`` events.
@@ -60,9 +63,9 @@ class RecordReader:
         self, start: int, stop: int, wanted: Collection[int], rows: int
     ) -> tuple[Sequence[StoredEvent], int]:
         end = min(stop, start + rows * self._partitions // len(wanted))
-        if len(wanted) == self._partitions:
+        if len(wanted) == self._partitions and self._types is None:
             return self._tail.read(start, end), end
-        return self._tail.read_share(start, end, wanted, self._partitions), end
+        return self._tail.read_share(start, end, wanted, self._partitions, self._types), end
 
     def _read_work(
         self, start: int, stop: int, wanted: Collection[int], rows: int
@@ -72,4 +75,6 @@ class RecordReader:
         return [event for event in due if self._is_wanted(event, wanted)], end
 
     def _is_wanted(self, event: StoredEvent, wanted: Collection[int]) -> bool:
+        if self._types is not None and event.topic not in self._types:
+            return False
         return partition_of_event(event, self._partitions) in wanted and self._topic in self._route(event)

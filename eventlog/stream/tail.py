@@ -18,11 +18,10 @@ from tocsin.eventlog.stream.session import CONNECTION_LOST, connect
 logger = logging.getLogger(__name__)
 
 _COLUMNS = "stream_id, stream_version, type, body, position, schema_version, app_id, root_id, recorded_at"
-_RANGE = f"select {_COLUMNS} from record.events where position > %s and position <= %s order by position"
-_SHARE = f"""
-    select {_COLUMNS} from record.events
-    where position > %s and position <= %s and record.stream_partition(stream_id, %s) = any(%s)
-    order by position"""
+_RANGE = f"select {_COLUMNS} from record.events where position > %s and position <= %s"
+_IN_ORDER = " order by position"
+_OF_SHARE = " and record.stream_partition(stream_id, %s) = any(%s)"
+_OF_TYPES = " and type = any(%s)"
 _DUE = f"""
     select {_COLUMNS} from record.events
     where type = 'chunk.due' and position > %s and position <= %s order by position limit %s"""
@@ -68,16 +67,26 @@ class Tail:
     def read(self, start: int, stop: int) -> Sequence[StoredEvent]:
         """Every event after ``start`` up to and with ``stop``."""
         give_up = time.monotonic() + GAP_PATIENCE
-        while len(events := self._events(_RANGE, start, stop)) != stop - start:
+        while len(events := self._events(_RANGE + _IN_ORDER, start, stop)) != stop - start:
             _wait_for_gap(start, stop, len(events), give_up)
         return events
 
-    def read_share(self, start: int, stop: int, share: Collection[int], partitions: int) -> Sequence[StoredEvent]:
-        """The events after ``start`` up to ``stop`` whose stream is in one of the partitions of ``share``."""
+    def read_share(
+        self, start: int, stop: int, share: Collection[int], partitions: int, types: Collection[str] | None = None
+    ) -> Sequence[StoredEvent]:
+        """The events after ``start`` up to ``stop`` whose stream is in one of the partitions of ``share``.
+
+        ``types``: of these alone; the others are counted, not read.
+        """
         give_up = time.monotonic() + GAP_PATIENCE
         while (present := self.rows(_COUNT, start, stop)[0][0]) != stop - start:
             _wait_for_gap(start, stop, present, give_up)
-        return self._events(_SHARE, start, stop, partitions, list(share))
+        query, parameters = _RANGE, list[object]((start, stop))
+        if len(share) < partitions:
+            query, parameters = query + _OF_SHARE, [*parameters, partitions, list(share)]
+        if types is not None:
+            query, parameters = query + _OF_TYPES, [*parameters, list(types)]
+        return self._events(query + _IN_ORDER, *parameters)
 
     def read_due(self, start: int, stop: int, limit: int) -> Sequence[StoredEvent]:
         """The first ``limit`` events of type ``chunk.due`` after ``start`` up to ``stop``."""

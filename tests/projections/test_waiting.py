@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from history import History
 from psycopg import Connection
 
 from tocsin.domain.events.device import DeviceRegistered
+from tocsin.projections import waiting
 from tocsin.projections.devices import device
 from tocsin.projections.registry import passed
 from tocsin.projections.waiting import BEHIND_SECONDS, Waiter
@@ -33,6 +35,16 @@ def test_what_was_waited_for_can_be_read(
         assert waiter.wait_for(position, ["devices"], 10)
         assert device(connection, history.app_id, one) is not None
         assert passed(connection, ["devices"]) >= position
+
+
+def test_who_waits_is_told_by_the_projector_and_does_not_have_to_look(
+    history: History, waiter: Waiter, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 30)
+    project("devices")
+    for _ in range(3):
+        _, position = register(history)
+        assert waiter.wait_for(position, ["devices"], 10)
 
 
 def test_many_threads_wait_at_once(history: History, waiter: Waiter, project: Project) -> None:

@@ -82,12 +82,15 @@ class StreamContract:
         consumers: list[Consumer] = []
 
         def subscribe(
-            topic: str = EVENTS, group: str = "readers", cursors: dict[int, Cursor] | None = None
+            topic: str = EVENTS,
+            group: str = "readers",
+            cursors: dict[int, Cursor] | None = None,
+            types: Sequence[str] | None = None,
         ) -> Consumer:
             stored = cursors or {}
             loaded = {partition: stored[partition] for partition in stored}
             consumers.append(
-                stream.subscribe(topic, group, lambda wanted: {p: loaded[p] for p in wanted if p in loaded})
+                stream.subscribe(topic, group, lambda wanted: {p: loaded[p] for p in wanted if p in loaded}, types)
             )
             return consumers[-1]
 
@@ -103,6 +106,16 @@ class StreamContract:
         drain(consumer, seen, 2)
         events = sorted((event for events in seen.events.values() for event in events), key=lambda e: e.position)
         assert events == [StoredEvent(*row) for row in writer.rows()]
+
+    def test_who_wants_a_few_types_is_handed_no_others_and_passes_all(
+        self, writer: RecordWriter, subscribe: Callable[..., Consumer]
+    ) -> None:
+        writer.append([Event(type=("a.done", "b.done", "c.done")[number % 3]) for number in range(60)])
+        members = [Seen(), Seen()]
+        for group, types, seen in (("few", ["a.done", "c.done"], members[0]), ("none", ["d.done"], members[1])):
+            drain(subscribe(group=group, types=types), seen, 60, limit=7)
+        assert members[0].positions == [position for position in range(1, 61) if position % 3 != 2]
+        assert members[1].positions == []
 
     def test_the_events_of_a_stream_come_in_order_from_one_partition(
         self, writer: RecordWriter, subscribe: Callable[..., Consumer]
