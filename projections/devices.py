@@ -42,6 +42,7 @@ from tocsin.projections.devices_queries import (
     slice_devices,
     slice_subscriptions,
     tag_counts,
+    tag_counts_by_platform,
     token_digest,
 )
 from tocsin.projections.devices_rows import (
@@ -79,6 +80,7 @@ __all__ = [
     "slice_devices",
     "slice_subscriptions",
     "tag_counts",
+    "tag_counts_by_platform",
     "token_digest",
 ]
 

@@ -167,15 +167,20 @@ def slice_subscriptions(
     device_id: UUID | None = None,
     tag: str | None = None,
     user_digest: bytes | None = None,
+    has_user: bool | None = None,
+    but: Collection[str] = (),
     matching: Matching = (),
     offset: int = 0,
     limit: int = 100,
 ) -> Slice[SubscribedDevice]:
-    """So many subscriptions of an app from the ``offset``-th on, by device and tag.
+    """So many subscriptions of an app from the ``offset``-th on, in the order they were made.
 
-    ``matching``: on ``tag``, ``device`` (the external id), ``platform`` and ``user``. Raises Invalid.
+    ``has_user``: of devices of which one is known. ``but``: tags that do not count. ``matching``: on ``tag``,
+    ``device`` (the external id), ``platform`` and ``user``. Raises Invalid.
     """
     conditions = Conditions.of("s.app_id = %s and d.retired is null", app_id)
+    conditions.add(has_user, "(d.user_id is not null) = %s")
+    conditions.add(list(but) or None, "s.tag <> all(%s)")
     conditions.add(device_id, "s.device_id = %s")
     conditions.add(tag, "s.tag = %s")
     conditions.add(user_digest, "d.user_digest = %s")
@@ -201,3 +206,18 @@ def tag_counts(connection: Connection[Any], app_id: UUID, tags: Collection[str] 
             conditions.parameters,
         ).fetchall()
     )
+
+
+def tag_counts_by_platform(
+    connection: Connection[Any], app_id: UUID, tags: Collection[str]
+) -> dict[str, dict[str, int]]:
+    """How many devices that are not retired have each of these tags, by platform; none of one that nobody has."""
+    counting = """
+        select s.tag, d.platform, count(*)
+        from devices_v1.subscription s join devices_v1.device d on d.device_id = s.device_id
+        where s.app_id = %s and s.tag = any(%s) and d.retired is null
+        group by s.tag, d.platform"""
+    counts: dict[str, dict[str, int]] = {}
+    for tag, platform, devices in connection.execute(counting, (app_id, list(tags))).fetchall() if tags else ():
+        counts.setdefault(tag, {})[platform] = devices
+    return counts

@@ -213,3 +213,10 @@ def test_subscriptions_are_listed_by_device_and_tag(
         2,
     )
     assert found(tag="b", device_id=one, matching=[[Term("platform", "equals", "android")]]) == ([], 0)
+    assert found(but=("b",)) == ([("one", "a")], 1)
+    assert found(has_user=False) == ([], 0)
+    assert found(has_user=True)[1] == 3
+    platform = devices.device(connection, app_id, one)
+    assert platform is not None
+    counts = {"a": {platform.platform: 1}, "b": {platform.platform: 2}}
+    assert devices.tag_counts_by_platform(connection, app_id, ["a", "b", "c"]) == counts

@@ -10,6 +10,8 @@ from tocsin.api.dialects.mobilefirst import (
     app_routes,
     device_routes,
     service_routes,
+    subscription_routes,
+    tag_routes,
     token_routes,
 )
 from tocsin.api.dialects.mobilefirst.applications import NAME
@@ -30,6 +32,8 @@ BLUEPRINTS = (
     service_routes.blueprint,
     app_routes.blueprint,
     device_routes.blueprint,
+    tag_routes.blueprint,
+    subscription_routes.blueprint,
 )
 
 

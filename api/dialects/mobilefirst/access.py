@@ -60,6 +60,12 @@ class Caller:
         return self.application.app_id
 
     @property
+    def application_id(self) -> str:
+        """The id by which it was asked for."""
+        assert self.application is not None
+        return self.application.application_id
+
+    @property
     def scope(self) -> UUID:
         """Within which an idempotency key means one request."""
         return self.credential_id or self.app_id

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from tocsin.api.dialects.apps import app_of_credential
+from tocsin.api.dialects.settings import settings_of
 from tocsin.api.reads import reading
 from tocsin.projections import apps
 from tocsin.projections.apps_rows import App
@@ -39,19 +40,12 @@ class Application:
     @property
     def settings(self) -> dict[str, Any]:
         """What the app's settings say of this API: ``{"mobilefirst": …}``."""
-        own = self.app.settings.get(NAME)
-        return own if isinstance(own, dict) else {}
+        return settings_of(self.app.settings, NAME)
 
     @property
     def asks_phones(self) -> bool:
         """Whether phones have to send their secret, as those of old applications need not."""
         return self.settings.get("verifyClientSecret") is not False
-
-    @property
-    def through(self) -> tuple[str, ...]:
-        """The APIs whose devices are pushed to; all of the app's devices where the settings name none."""
-        through = self.settings.get("through")
-        return tuple(name for name in through if isinstance(name, str)) if isinstance(through, list) else ()
 
 
 def application(application_id: str) -> Application | None:

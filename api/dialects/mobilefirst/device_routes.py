@@ -101,6 +101,5 @@ def delete(application_id: str, device_id: str) -> Response:
 
 def _shown(caller: Caller, own: UUID, status: int) -> Response:
     """A device as the record has it now."""
-    assert caller.application is not None
     phone = of_record(load_device(services().engine, caller.app_id, own))
-    return answer(status, representations.device(caller.application.application_id, phone, agent=status == 201))
+    return answer(status, representations.device(caller.application_id, phone, agent=status == 201))

@@ -62,7 +62,7 @@ def registered(app_id: UUID, device_id: str) -> UUID:
 
 def standing(app_id: UUID, device_id: str) -> Loaded[Device]:
     """As ``registered``, with its state and its history."""
-    own = _own_id(app_id, device_id)
+    own = own_id(app_id, device_id)
     if own is not None:
         try:
             loaded = load_device(services().engine, app_id, own)
@@ -84,7 +84,8 @@ def user_agent() -> str | None:
     return said[:MAX_ATTRIBUTE].strip() or None
 
 
-def _own_id(app_id: UUID, device_id: str) -> UUID | None:
+def own_id(app_id: UUID, device_id: str) -> UUID | None:
+    """The engine's id of the device that has ever registered by this one; None where it cannot be any's."""
     engine = services().engine
     digest = engine.digest(EXTERNAL_ID, device_id)
     holder = engine.record.owners(app_id, EXTERNAL_ID, [digest]).get(digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from tocsin.api.dialects.mobilefirst.applications import Application
@@ -31,10 +31,10 @@ def date(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def href(application_id: str, *parts: str) -> str:
+def href(application_id: str, *parts: str, **query: str) -> str:
     """The address of something in an application."""
     path = "/".join(quote(part, safe="") for part in (application_id, *parts))
-    return f"{root()}{BASE}/apps/{path}"
+    return f"{root()}{BASE}/apps/{path}" + (f"?{urlencode(query)}" if query else "")
 
 
 def application(application_id: str, app: App, *, expand: bool = True) -> Shown:
@@ -90,7 +90,7 @@ def of_record(loaded: Loaded[DeviceState]) -> Phone:
         device_id=device_id(state.external_id, loaded.stream_id),
         platform=shown_platform(state.platform),
         token=_clear(state.token) or "",
-        user=_clear(state.user) or ANONYMOUS,
+        user=named(state.user),
         phone=_clear(state.phone),
         user_agent=state.attributes.get(USER_AGENT),
         created_at=created_at,
@@ -121,6 +121,11 @@ def device(application_id: str, phone: Phone, *, expand: bool = True, agent: boo
 def device_id(external_id: str | None, own: UUID) -> str:
     """The id a device is known by: the one it chose, or where it chose none, its own."""
     return external_id or str(own)
+
+
+def named(user: Personal | None) -> str:
+    """A device's user, who is always said."""
+    return _clear(user) or ANONYMOUS
 
 
 def _clear(value: Personal | None) -> str | None:
