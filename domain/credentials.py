@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import NameOID
 
 from tocsin.domain.errors import Invalid
 
@@ -40,12 +41,13 @@ class _Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class ApnsConfiguration(_Configuration, frozen=True):
-    """``topic``: the app's bundle id. ``key_id`` and ``team_id`` go with a signing key (.p8), not with a certificate.
+    """``topic``: the app's bundle id, by default the one a certificate names. ``key_id`` and ``team_id`` go with a
+    signing key (.p8), not with a certificate.
 
     ``authentication`` follows from the secret. ``base_url`` replaces Apple's address of the environment.
     """
 
-    topic: str
+    topic: str = ""
     environment: Literal["production", "development"] = "production"
     authentication: Literal["token", "certificate"] | None = None
     key_id: str | None = None
@@ -124,16 +126,23 @@ def _apns(
     given: Mapping[str, Any], secret: bytes, password: str | None, now: datetime | None
 ) -> tuple[ApnsConfiguration, bytes]:
     configuration = _convert(given, ApnsConfiguration)
-    if not _TOPIC.fullmatch(configuration.topic):
-        raise Invalid("topic must be the app's bundle id, such as com.example.app", field="configuration.topic")
     _check_url(configuration.base_url, "configuration.base_url")
     found, kept = _apns_secret(secret, password, now)
+    topic = configuration.topic or (_topic_of(kept) if found == "certificate" else "")
+    if not _TOPIC.fullmatch(topic):
+        raise Invalid("topic must be the app's bundle id, such as com.example.app", field="configuration.topic")
     if configuration.authentication not in (None, found):
         raise Invalid(f"authentication is not {found}, as the secret says", field="configuration.authentication")
     if found == "token":
         _check_ten(configuration.key_id, "key_id")
         _check_ten(configuration.team_id, "team_id")
-    return msgspec.structs.replace(configuration, authentication=found), kept
+    return msgspec.structs.replace(configuration, topic=topic, authentication=found), kept
+
+
+def _topic_of(kept: bytes) -> str:
+    """The bundle id that Apple writes into a push certificate, as the user id (UID) of its subject."""
+    found = _pem_parts(kept)[1][0].subject.get_attributes_for_oid(NameOID.USER_ID)
+    return str(found[0].value) if found else ""
 
 
 def _apns_secret(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Request, Response, request
@@ -21,13 +20,13 @@ from tocsin.api.native.credentials_json import (
 )
 from tocsin.api.native.document import AS_OF, also_as_form, lists, query, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
+from tocsin.api.providers import addresses_in
 from tocsin.api.reads import as_json, paged, reading
 from tocsin.api.services import services
 from tocsin.api.writes import Answer, write
 from tocsin.commands.apps import change_app, configure_provider
 from tocsin.domain import app as app_rules
 from tocsin.domain.app import RemoveProvider
-from tocsin.domain.credentials import fcm_service_account
 from tocsin.domain.errors import Forbidden, NotFound
 from tocsin.domain.events.app import ProviderConfigured, ProviderRemoved
 from tocsin.projections import apps
@@ -38,11 +37,6 @@ DEFAULT_PROFILE = "default"
 PROFILE = query(
     "profile", "Tells several configurations of one provider apart.", {"type": "string", "default": "default"}
 )
-
-ADDRESSES = {"base_url", "token_url", "allowed_hosts", "ca_path"}
-TOKEN_HOSTS = ("login.live.com", "login.microsoftonline.com")
-TOKEN_URIS = ("https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token")
-"""Where Microsoft and Google give out the tokens that go with their own keys."""
 
 FORM = {
     "type": "object",
@@ -180,13 +174,5 @@ def _unknown(provider: str, profile: str) -> NotFound:
 
 
 def _check_addresses(who: Caller, provider: str, configuration: dict[str, Any], secret: bytes) -> None:
-    """Where the workers connect to, and whom they trust, is not for an app to say: they stand inside a network."""
-    if who.of_instance:
-        return
-    named = {name: configuration[name] for name in ADDRESSES & configuration.keys()}
-    if urlsplit(str(named.get("token_url"))).hostname in TOKEN_HOSTS:
-        del named["token_url"]
-    if provider == "fcm" and fcm_service_account(secret)["token_uri"] not in TOKEN_URIS:
-        named["token_uri"] = None
-    if named:
+    if not who.of_instance and (named := addresses_in(provider, configuration, secret)):
         raise Forbidden(f"only a credential of the instance itself may set {', '.join(sorted(named))}", role=ADMIN)

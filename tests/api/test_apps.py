@@ -175,7 +175,7 @@ def test_what_is_wrong_with_a_provider_is_said_without_its_secret(
                 {"configuration": {**SIGNING, "topic": "no topic"}, "secret": signing_key()},
                 "configuration.topic",
             ),
-            ("apns", {"configuration": {}, "secret": signing_key()}, "configuration"),
+            ("apns", {"configuration": {}, "secret": signing_key()}, "configuration.topic"),
             ("fcm", {"configuration": {}, "secret": '{"type": "secret-stuff"}'}, "secret"),
             ("wns", {"configuration": {"client_id": "x", "nonsense": 1}, "secret": "secret-stuff"}, "configuration"),
             ("wns", {"configuration": {"client_id": "x"}}, "secret"),

@@ -58,6 +58,14 @@ def test_a_p12_is_opened_once_and_kept_without_its_password() -> None:
     assert key == CLIENT.key_pem()
 
 
+def test_a_certificate_names_its_app_unless_it_is_told_another() -> None:
+    for given, topic in (({}, "com.example.app"), ({"topic": "a.b"}, "a.b")):
+        configuration, kept = check_provider("apns", given, CLIENT.pkcs12("sesame"), password="sesame")
+        assert isinstance(configuration, ApnsConfiguration)
+        assert configuration.topic == topic
+        assert check_provider("apns", {"topic": configuration.topic}, kept)[0] == configuration
+
+
 def test_an_expired_certificate_is_refused_with_its_date() -> None:
     late = datetime.now(UTC) + timedelta(days=365 * 30)
     with pytest.raises(Invalid, match="expired on 20"):
@@ -85,7 +93,7 @@ OTHER_CURVE = ec.generate_private_key(ec.SECP384R1()).private_bytes(Encoding.PEM
     ("provider", "configuration", "secret", "field"),
     [
         ("smoke", {}, b"", "provider"),
-        ("apns", {}, P8, "configuration"),
+        ("apns", {}, P8, "configuration.topic"),
         ("apns", {**APNS, "topic": "with space"}, P8, "configuration.topic"),
         ("apns", {**APNS, "topic": 5}, P8, "configuration.topic"),
         ("apns", {**APNS, "environment": "test"}, P8, "configuration.environment"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from tocsin.commands.apps import change_app, load_enabled
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
-from tocsin.domain.app import UpdateApp
+from tocsin.commands.settings import change_settings
 from tocsin.projections import apps
 
 
@@ -20,10 +21,12 @@ def ensure_default(engine: Engine, context: Context, app_id: UUID, dialect: str,
     """
     if not sandbox and _has_default(engine, dialect):
         return
-    settings = load_enabled(engine, app_id).settings
-    own = {**settings.get(dialect, {}), "default": True}
-    command = UpdateApp(settings={**settings, dialect: own})
-    change_app(engine, Context(context.actor, correlation_id=context.correlation_id), app_id, command)
+    own = Context(context.actor, correlation_id=context.correlation_id)
+
+    def as_default(settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {**settings, dialect: {**settings.get(dialect, {}), "default": True}}
+
+    change_settings(engine, own, app_id, as_default)
 
 
 def _has_default(engine: Engine, dialect: str) -> bool:

@@ -72,7 +72,7 @@ def authenticated(group: str | None = None) -> Caller:
         raise Refusal(400, errors.NOTHING_GIVEN) if appcode is None else Refusal(401, errors.NO_CREDENTIALS)
     caller = _by_session(token) if token is not None else _by_password(appcode)
     if INTERNAL in caller.user.roles:
-        raise Refusal(403, errors.INTERNAL_USER)
+        raise errors.internal(caller.name)
     g.baasbox_username = caller.name
     disabled = own_settings(caller.app_id).get("disabled_endpoints")
     if group is not None and isinstance(disabled, list) and group in disabled:

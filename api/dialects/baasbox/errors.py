@@ -15,7 +15,6 @@ NO_CREDENTIALS = "Missing both Session Token and Authorization info"
 NOTHING_GIVEN = "Missing Session Token, Authorization info and even the AppCode"
 NO_APPCODE = "Invalid App Code. AppCode is empty or not set"
 WRONG_APPCODE = "Authentication info not valid or not provided: Invalid App Code"
-INTERNAL_USER = "The user cannot access via REST"
 ENDPOINT_DISABLED = "Endpoint has been disabled"
 ADMIN_ONLY = "This operation is for administrators only"
 NO_USER = "Username not found"
@@ -24,6 +23,10 @@ NOT_JSON = "The Content-Type must be application/json"
 BROKEN_JSON = "The body payload is not valid JSON"
 SIGN_UP_FAILED = "Error signing up"
 EMPTY_PASSWORD = "The password field cannot be empty"  # noqa: S105
+NO_FLAG = "The value must be true or false"
+NO_NUMBER = "The value must be a number"
+NO_FORM = "missing data: is the body multipart/form-data?"
+NO_FILE = "missing file"
 WRONG_LOGIN_DATA = "login_data field is not a valid JSON string"
 
 CODES = {
@@ -45,9 +48,10 @@ CODES = {
     "40032": "Category MUST be a String",
     "40101": "Authentication info not valid or not provided. HINT: is your session expired?",
     "50301": "Push settings are not properly configured. HINT: go to administration console and check the settings",
-    "50304": "The API key could not be saved",
+    "50304": "Could not save API KEY. HINT: Check your API Key, it's possible that push service aren't enabled in the "
+    "Google Play Developer Console",
     "50305": "Push app disabled, one or more app are disabled",
-    "50306": "Cannot switch between sandbox and production: the mode is not configured",
+    "50306": "Cannot switch, because settings for the selected mode are missing",
 }
 """The first three digits are the status."""
 
@@ -85,6 +89,11 @@ def coded(bb_code: str) -> Refusal:
 def missing(field: str) -> Refusal:
     """A field that has to be there is not."""
     return Refusal(400, f"The '{field}' field is missing")
+
+
+def internal(name: str) -> Refusal:
+    """Users that are the server's own do not call it."""
+    return Refusal(403, f"The user {name} cannot access via REST")
 
 
 def refused(error: TocsinError) -> Response:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from flask import Blueprint, Response, g, request
 
 from tocsin.api.dialects.baasbox import errors, schemas, translation
 from tocsin.api.dialects.baasbox.access import (
+    INTERNAL,
     NAME,
     RECEIVE,
     REGISTERED,
@@ -92,6 +93,8 @@ def sign_in() -> Response:
     user = user_of_password(app_id, login.username, login.password)
     if user is None:
         raise Refusal(401, f"user {login.username:.100} unauthorized")
+    if INTERNAL in user.roles:
+        raise errors.internal(login.username)
     who = actor(f"user:{user.user_id}", NAME, str(credential.credential_id))
     if login.device is not None:
         _register(who, credential.credential_id, app_id, login.username, *login.device)
@@ -144,7 +147,8 @@ def disable(token: str) -> Response:
 def push() -> Response:
     """Push a message to users."""
     caller = authenticated(SEND)
-    return _push(caller, schemas.push(), SENT)
+    verbose = caller.is_admin and request.args.get("verbose", "").lower() == "true"
+    return _push(caller, schemas.push(), SENT, verbose=verbose)
 
 
 @serves("POST", "/push/message/<username>")
@@ -160,7 +164,7 @@ def openapi() -> Response:
     return as_json(document())
 
 
-def _push(caller: Caller, push: Push, said: str) -> Response:
+def _push(caller: Caller, push: Push, said: str, *, verbose: bool = False) -> Response:
     translation.check_profiles(caller.app_id, push.profiles)
     for name in push.users:
         if user_named(caller.app_id, name) is None:
@@ -168,20 +172,9 @@ def _push(caller: Caller, push: Push, said: str) -> Response:
     commands, complete = translation.pushes(caller.app_id, push)
     for command in commands:
         request_send(services().engine, context(caller.actor, caller.credential_id), caller.app_id, command)
-    if request.args.get("verbose") == "true" and caller.is_admin:
-        data: Any = _log(push, len(commands))
-    else:
-        data = said if complete else CODES["20001"]
-    return _awaited(envelope(data, bb_code=None if complete else "20001"), ("sends",))
-
-
-def _log(push: Push, sends: int) -> list[str]:
-    """What an administrator is told of a push."""
-    return [
-        f"Profiles computed: {list(push.profiles)}",
-        f"Users computed: {len(push.users)}",
-        f"Sends requested: {sends}",
-    ]
+    if not complete:
+        return _awaited(envelope(CODES["20001"], bb_code="20001"), ("sends",))
+    return _awaited(envelope(translation.log(caller.app_id, push) if verbose else said), ("sends",))
 
 
 def _register(who: Actor, scope: UUID, app_id: UUID, name: str, system: str, token: str) -> None:

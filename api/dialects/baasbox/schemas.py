@@ -114,6 +114,41 @@ def setting() -> str:
     return value
 
 
+def flag() -> str:
+    """The value of a setting that is on or off. Raises Refusal."""
+    value = setting()
+    if value not in ("true", "false"):
+        raise Refusal(400, errors.NO_FLAG)
+    return value
+
+
+def number() -> str:
+    """The value of a setting that is a whole number. Raises Refusal."""
+    value = setting()
+    if not (value.isascii() and value.isdigit() and len(value) < 8):
+        raise Refusal(400, errors.NO_NUMBER)
+    return value
+
+
+def password() -> bytes:
+    """The value of a setting that is a password. Raises Refusal for one that cannot be stored."""
+    try:
+        return setting().encode()
+    except UnicodeEncodeError as error:
+        raise Refusal(400, errors.BROKEN_JSON) from error
+
+
+def file() -> bytes:
+    """The file of a setting that is one, sent as the part ``file`` of a form. Raises Refusal."""
+    if request.mimetype != "multipart/form-data":
+        raise Refusal(400, errors.NO_FORM)
+    sent = request.files.get("file")
+    content = b"" if sent is None else sent.stream.read()
+    if not content:
+        raise Refusal(400, errors.NO_FILE)
+    return content
+
+
 def _users(body: dict[str, Any]) -> tuple[str, ...]:
     if "users" not in body:
         raise coded("40023")

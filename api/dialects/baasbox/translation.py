@@ -10,15 +10,15 @@ from uuid import UUID
 
 import msgspec
 
-from tocsin.api.dialects.baasbox.access import Caller, own_settings
+from tocsin.api.dialects.baasbox.access import Caller
 from tocsin.api.dialects.baasbox.errors import coded
+from tocsin.api.dialects.baasbox.push_settings import configured_providers, is_enabled, profile_name
 from tocsin.api.dialects.baasbox.schemas import Push, checked
 from tocsin.api.reads import reading
 from tocsin.api.services import services
-from tocsin.commands.apps import load_enabled
 from tocsin.commands.people import USER, user
 from tocsin.commands.registrar import Registration
-from tocsin.domain.audience import DEFAULT_PROFILE, Audience
+from tocsin.domain.audience import Audience
 from tocsin.domain.message import Message
 from tocsin.domain.platforms import provider_for
 from tocsin.domain.send import RequestSend
@@ -71,29 +71,15 @@ def check_profiles(app_id: UUID, numbers: Sequence[int]) -> None:
             raise coded("50305")
 
 
-def is_enabled(app_id: UUID, number: int) -> bool:
-    """Whether a profile is on: as it was set, else the first alone."""
-    return flag(app_id, f"profile{number}.push.profile.enable", default=number == 1)
-
-
-def profile_name(app_id: UUID, number: int, *, sandbox: bool | None = None) -> str:
-    """By which name the engine knows a profile, in the mode it is in or in another."""
-    trial = flag(app_id, f"profile{number}.push.sandbox.enable") if sandbox is None else sandbox
-    name = DEFAULT_PROFILE if number == 1 else f"profile{number}"
-    return f"{name}-sandbox" if trial else name
-
-
-def configured_providers(app_id: UUID, profile: str) -> set[str]:
-    """The providers a profile has a configuration of, of those this API sends to."""
-    known = load_enabled(services().engine, app_id).providers
-    return {provider for provider, name in known if name == profile} & {"apns", "fcm"}
-
-
-def flag(app_id: UUID, key: str, *, default: bool = False) -> bool:
-    """A setting that is on or off."""
-    push = own_settings(app_id).get("push")
-    value = push.get(key) if isinstance(push, dict) else None
-    return default if value is None else value == "true"
+def log(app_id: UUID, push: Push) -> list[str]:
+    """How a push was understood, as an administrator may be told: line by line, without a token of anybody's."""
+    reached = {name: [one for one in _devices(app_id, name) if one.platform in PLATFORMS] for name in push.users}
+    return [
+        f"Payload message received: {push.message}",
+        f"Users extracted: {','.join(push.users)}",
+        f"Profiles computed: {','.join(map(str, push.profiles))}",
+        *(f"Processing user {name}: the message will be sent to {len(own)} device(s)" for name, own in reached.items()),
+    ]
 
 
 def account(name: str, roles: Sequence[str], *, disabled: bool = False) -> dict[str, Any]:
@@ -147,7 +133,8 @@ def message(content: dict[str, Any]) -> Message:
     aps: dict[str, Any] = {
         "alert": _alert(content),
         "badge": content["badge"],
-        **{name: content[name] for name in ("sound", "category", "content-available") if name in content},
+        **{name: content[name] for name in ("sound", "category") if name in content},
+        **({"content-available": 1} if content.get("content-available") == 1 else {}),
     }
     return Message(
         body=content["message"] or None,
