@@ -10,30 +10,77 @@ from hypothesis import strategies as st
 
 from dialects.baasbox.client import Client
 
+MESSAGES = {
+    "40011": "The body payload cannot be empty.",
+    "40020": "The body payload doesn't contain the 'message' key or message is NOT a String",
+    "40021": "Push profile invalid. It must be an Array of integer and accepted values are 1,2 or 3",
+    "40022": "Users MUST be an array of String",
+    "40023": "The body payload doesn't contain key users",
+    "40024": "Sound value MUST be a String",
+    "40025": "Badge value MUST be a number",
+    "40026": "ActionLocalizedKey MUST be a String",
+    "40027": "LocalizedKey MUST be a String",
+    "40028": "LocalizedArguments MUST be an Array of String",
+    "40029": "Collapse_key MUST be a String",
+    "40030": "Time_to_live MUST be a positive number or equal zero",
+    "40031": "Content-available MUST be an Integer (1 for silent notification)",
+    "40032": "Category MUST be a String",
+    "40101": "Authentication info not valid or not provided. HINT: is your session expired?",
+    "50301": "Push settings are not properly configured. HINT: go to administration console and check the settings",
+    "50305": "Push app disabled, one or more app are disabled",
+}
+"""Clients and their tests look for these very words."""
+
 QUICK = settings(
     max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 
 @pytest.mark.parametrize(
-    ("headers", "status", "bb_code"),
+    ("headers", "status", "said"),
     [
-        ({"X-BAASBOX-APPCODE": None, "Authorization": None}, 400, None),
-        ({"Authorization": None}, 401, None),
-        ({"X-BAASBOX-APPCODE": None}, 400, None),
-        ({"X-BAASBOX-APPCODE": "wrong"}, 400, None),
-        ({"X-BB-SESSION": "unknown"}, 401, "40101"),
-        ({"Authorization": "Basic ###"}, 401, "40101"),
-        ({"Authorization": "Basic YWRtaW46d3Jvbmc="}, 401, None),
-        ({}, 200, None),
+        ({"X-BAASBOX-APPCODE": None, "Authorization": None}, 400,
+         "Missing Session Token, Authorization info and even the AppCode"),
+        ({"Authorization": None}, 401, "Missing both Session Token and Authorization info"),
+        ({"X-BAASBOX-APPCODE": None}, 400, "Invalid App Code. AppCode is empty or not set"),
+        ({"X-BAASBOX-APPCODE": "wrong"}, 400, "Authentication info not valid or not provided: Invalid App Code"),
+        ({"Authorization": "Basic YWRtaW46d3Jvbmc="}, 401, "User admin is not authorized to access"),
     ],
-)
+)  # fmt: skip
 def test_who_calls_is_checked_in_this_order(
-    admin: Client, headers: dict[str, str | None], status: int, bb_code: str | None
+    admin: Client, headers: dict[str, str | None], status: int, said: str
 ) -> None:
     answer = admin.get("/me", **headers)
 
-    assert (answer.status_code, answer.json["http_code"], answer.json.get("bb_code")) == (status, status, bb_code)
+    assert (answer.status_code, answer.json["http_code"], answer.json["message"]) == (status, status, said)
+    assert "bb_code" not in answer.json
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-BB-SESSION": "unknown"},
+        {"X-BB-SESSION": "unknown", "X-BAASBOX-APPCODE": None},
+        {"X-BB-SESSION": "\xfc"},
+        {"Authorization": "Basic ###"},
+        {"Authorization": "Bearer abc"},
+    ],
+)
+def test_a_session_that_is_none_and_what_cannot_be_read_tell_a_client_to_sign_in_again(
+    admin: Client, headers: dict[str, str | None]
+) -> None:
+    answer = admin.get("/me", **headers)
+
+    assert (answer.status_code, answer.json["bb_code"], answer.json["message"]) == (401, "40101", MESSAGES["40101"])
+
+
+def test_the_session_and_the_code_may_stand_in_the_address(admin: Client, ann: Client) -> None:
+    bare = Client(ann.app, None)
+
+    assert bare.get(f"/me?X-BB-SESSION={ann.session}").json["data"]["user"]["name"] == "ann"
+    assert Client(admin.app, None, admin.user).get(f"/me?X-BAASBOX-APPCODE={admin.appcode}").status_code == 200
+    # The session wins.
+    assert admin.get("/me", **{"X-BB-SESSION": ann.session}).json["data"]["user"]["name"] == "ann"
 
 
 @pytest.mark.parametrize(
@@ -50,6 +97,10 @@ def test_who_calls_is_checked_in_this_order(
         ({"message": "m", "users": ["ann"], "profiles": [4]}, 400, "40021"),
         ({"message": "m", "users": ["nobody"], "profiles": [2]}, 503, "50305"),
         ({"message": "m", "users": ["ann", "nobody"]}, 404, None),
+        ({"message": "m", "users": ["ann", 5]}, 400, "40022"),
+        ({"message": "m", "users": ["ann"], "profiles": 1}, 400, "40021"),
+        ({"message": "m", "users": ["ann"], "profiles": [1, 2, 3, 4]}, 400, "40021"),
+        ({"message": "m", "users": ["ann"], "profiles": [True]}, 400, "40021"),
         ({"message": "m", "users": ["ann"], "sound": 1}, 400, "40024"),
         ({"message": "m", "users": ["ann"], "badge": "1"}, 400, "40025"),
         ({"message": "m", "users": ["ann"], "actionLocalizedKey": 1}, 400, "40026"),
@@ -68,6 +119,23 @@ def test_each_error_of_a_push(
         answer = admin.post("/push/message", body)
 
     assert (answer.status_code, answer.json["result"], answer.json.get("bb_code")) == (status, "error", bb_code)
+    assert answer.json["http_code"] == status
+    assert bb_code is None or answer.json["message"] == MESSAGES[bb_code]
+
+
+def test_a_message_is_read_at_the_top_of_the_body_alone(admin: Client, appends_nothing: Any) -> None:
+    with appends_nothing():
+        answer = admin.post("/push/message", {"custom": {"message": "m"}, "users": []})
+
+    assert answer.json["bb_code"] == "40020"
+
+
+def test_the_first_user_that_is_not_there_is_told_in_these_words(admin: Client, ann: Client) -> None:
+    for answer in (
+        admin.post("/push/message", {"message": "m", "users": ["ann", "nobody"]}),
+        admin.post("/push/message/nobody", {"message": "m"}),
+    ):
+        assert (answer.status_code, answer.json["message"]) == (404, "Username not found")
 
 
 def test_the_older_route_reads_profiles_as_numbers(admin: Client, ann: Client) -> None:
@@ -89,23 +157,6 @@ def test_a_method_that_an_address_does_not_have_is_an_unknown_api(admin: Client,
     answer = admin.call(method, path)
 
     assert (answer.status_code, answer.json["message"]) == (404, "API not found")
-
-
-def test_no_credential_and_no_token_is_repeated(admin: Client) -> None:
-    answer = admin.call("DELETE", "/push/enable/ios/my-token", X_BB_SESSION="my-session")
-
-    assert answer.status_code == 404
-    for secret in ("my-token", "my-session", str(admin.appcode)):
-        assert secret not in answer.text
-
-
-def test_profiles_are_switched_on_only_where_there_is_a_provider(admin: Client, ann: Client) -> None:
-    path = "/admin/configuration/Push/profile{}.push.{}.enable"
-    assert ann.get(path.format(1, "profile")).status_code == 403
-    assert admin.put(path.format(2, "profile"), {"value": "true"}).json["bb_code"] == "50301"
-    assert admin.put(path.format(1, "sandbox"), {"value": "true"}).json["bb_code"] == "50306"
-    assert admin.put(path.format(1, "profile"), {"value": "true"}).status_code == 200
-    assert admin.get(path.format(1, "profile")).json["data"] == {"profile1.push.profile.enable": "true"}
 
 
 VALUES = st.recursive(
