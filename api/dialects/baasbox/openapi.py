@@ -11,6 +11,13 @@ _STRINGS = {"type": "array", "items": _STRING}
 _ACCESS: list[dict[str, list[str]]] = [{"session": []}, {"basic": [], "appcode": []}]
 _ACCOUNT = {"username": _STRING, "password": _STRING, **{name: {"type": "object"} for name in VISIBILITIES}}
 _LOGIN = {"username": _STRING, "password": _STRING, "appcode": _STRING, "login_data": _STRING}
+_CALL_ID = {"name": "call_id", "in": "query", "description": "Repeated in the answer.", "schema": _STRING}
+_VERBOSE = {
+    "name": "verbose",
+    "in": "query",
+    "description": "`true`: an administrator is told how the push was understood.",
+    "schema": _STRING,
+}
 _CONTENT = {
     "message": _STRING,
     "profiles": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 3}},
@@ -51,7 +58,9 @@ def _paths() -> dict[str, Any]:
         "/push/device/{system}/{token}": {"put": device},
         "/push/enable/{system}/{token}": {"put": device},
         "/push/disable/{token}": {"put": _operation("Let a device go", ["token"])},
-        "/push/message": {"post": _operation("Push to users", body=users, required=("message", "users"))},
+        "/push/message": {
+            "post": _operation("Push to users", body=users, required=("message", "users"), query=[_CALL_ID, _VERBOSE])
+        },
         "/push/message/{username}": {
             "post": _operation("Push to one user", ["username"], body=_CONTENT, required=("message",))
         },
@@ -66,7 +75,7 @@ def _paths() -> dict[str, Any]:
         "/me": {"get": _operation("The caller's account")},
         "/admin/configuration/Push/{key}": {
             "get": _operation("A setting", ["key"]),
-            "put": _operation("Change a setting", ["key"], body={"value": _STRING}, required=("value",)),
+            "put": _with_file(_operation("Change a setting", ["key"], body={"value": _STRING}, required=("value",))),
         },
     }
 
@@ -78,6 +87,7 @@ def _operation(
     body: dict[str, Any] | None = None,
     required: tuple[str, ...] = (),
     access: list[dict[str, list[str]]] | None = None,
+    query: list[dict[str, Any]] | None = None,
     done: str = "200",
 ) -> dict[str, Any]:
     failures = ("400", "401", "403", "404", "413", "422", "503")
@@ -85,15 +95,24 @@ def _operation(
         "summary": summary,
         "security": _ACCESS if access is None else access,
         "responses": {done: _answer("Ok"), **{status: _answer("Error") for status in failures}},
+        "parameters": [
+            *(
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+                for name in parameters or ()
+            ),
+            *(query or [_CALL_ID]),
+        ],
     }
-    if parameters:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-            for name in parameters
-        ]
     if body is not None:
         schema = {"type": "object", "properties": body, "required": list(required)}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _with_file(operation: dict[str, Any]) -> dict[str, Any]:
+    """Certificates are sent as files."""
+    file = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+    operation["requestBody"]["content"]["multipart/form-data"] = {"schema": file}
     return operation
 
 
@@ -103,5 +122,11 @@ def _answer(schema: str) -> dict[str, Any]:
 
 
 def _envelope(result: str, member: str) -> dict[str, Any]:
-    properties = {"result": {"const": result}, member: True, "http_code": {"type": "integer"}, "bb_code": _STRING}
+    properties = {
+        "result": {"const": result},
+        member: True,
+        "http_code": {"type": "integer"},
+        "bb_code": _STRING,
+        "call_id": _STRING,
+    }
     return {"type": "object", "required": ["result", member, "http_code"], "properties": properties}

@@ -1,12 +1,10 @@
-"""Who may call, in the order it is checked; each error of the table; nothing a client sends is a fault of ours."""
+"""Who may call, in the order it is checked; and each error of the table, in its words."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from dialects.baasbox.client import Client
 
@@ -30,10 +28,6 @@ MESSAGES = {
     "50305": "Push app disabled, one or more app are disabled",
 }
 """Clients and their tests look for these very words."""
-
-QUICK = settings(
-    max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
 
 
 @pytest.mark.parametrize(
@@ -157,43 +151,3 @@ def test_a_method_that_an_address_does_not_have_is_an_unknown_api(admin: Client,
     answer = admin.call(method, path)
 
     assert (answer.status_code, answer.json["message"]) == (404, "API not found")
-
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
-)
-MEMBERS = ("message", "users", "profiles", "sound", "badge", "custom", "time_to_live", "localizedArguments",
-           "username", "password", "appcode", "login_data", "value", "visibleByFriends", "collapse_key")  # fmt: skip
-BODIES = st.binary() | VALUES | st.dictionaries(st.sampled_from(MEMBERS), VALUES)
-VALID = st.fixed_dictionaries({"message": st.text(), "users": st.just(["ann"])}, optional={
-    "custom": VALUES, "sound": st.text(), "badge": st.integers() | st.floats(), "collapse_key": st.text(),
-    "localizedKey": st.text(), "time_to_live": st.integers() | st.floats(), "category": st.text()})  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/push/message"),
-        ("POST", "/push/message/ann"),
-        ("POST", "/user"),
-        ("POST", "/login"),
-        ("PUT", "/admin/configuration/Push/profile1.push.apple.timeout"),
-        ("PUT", "/admin/configuration/Push/profile3.production.android.api.key"),
-    ],
-)
-@QUICK
-@given(body=BODIES | VALID)
-def test_no_body_is_a_fault_of_ours(admin: Client, ann: Client, method: str, path: str, body: Any) -> None:
-    answer = admin.call(method, path, body)
-
-    assert answer.status_code != 500, answer.text
-    assert answer.json["http_code"] == answer.status_code
-
-
-@QUICK
-@given(system=st.text(min_size=1), token=st.text(min_size=1))
-def test_no_device_is_a_fault_of_ours(ann: Client, system: str, token: str) -> None:
-    for path in (f"/push/enable/{system}/{token}", f"/push/disable/{token}", f"/push/message/{token}"):
-        assert ann.put(path).status_code in (200, 400, 404)
