@@ -16,14 +16,8 @@ from system.instance import Instance, eventually
 
 CLIENT = Path(__file__).with_name("published_client")
 TOKEN = "published-baasbox-phone"
-NAME, PASSWORD = "ada.sdk", "s3cRe+ of ada"
-FRIEND = {"username": "ben.sdk", "password": "s3cRe+ of ben"}
-MESSAGE = {
-    "message": "Doors close at six",
-    "users": [NAME, FRIEND["username"]],
-    "custom": {"room": 7},
-    "time_to_live": 60,
-}
+NAME, PASSWORD, FRIEND = "ada.sdk", "s3cRe+ of ada", "ben.sdk"
+MESSAGE = {"message": "Doors close at six", "users": [NAME, FRIEND], "custom": {"room": 7}, "time_to_live": 60}
 
 
 @dataclass(frozen=True)
@@ -41,6 +35,7 @@ def played(instance: Instance, npm_project: Callable[[Path], Path]) -> Played:
     url, appcode = known["TOCSIN_URL"], known["BAASBOX_APPCODE"]
     account = {"username": FRIEND, "password": "s3cRe+ of ben"}
     friend = requests.post(f"{url}/user", json=account, headers={"X-BAASBOX-APPCODE": appcode}, timeout=30)
+    assert friend.ok, friend.text
     session = {"X-BB-SESSION": friend.json()["data"]["X-BB-SESSION"]}
     assert requests.put(f"{url}/push/enable/android/{TOKEN}", headers=session, timeout=30).ok
     before = instance.call("GET", "/events?limit=1000")["next"]
