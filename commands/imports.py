@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -65,25 +64,26 @@ def import_devices(
     batches before are still carried out and answered. ``key`` in ``scope`` names the import. Raises KeyReused where a
     batch differs from what was sent under the key before, NotFound and Conflict for the app.
     """
-    numbered = enumerate(lines, start=1)
+    source, first = iter(lines), 1
     running: deque[Future[Answered]] = deque()
     fault: Exception | None = None
     turn: _Turn | None = None
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="import") as threads:
         while fault is None:
             try:
-                batch = list(islice(numbered, BATCH))
+                read = list(islice(source, BATCH))
             except Exception as error:
                 fault = error
                 break
-            if not batch:
+            if not read:
                 break
-            first, read = batch[0][0], [line for _, line in batch]
             digest = hashlib.sha256(b"\n".join(read)).digest()
-            once = replace(context, once=Once(scope, f"{key}:{first}", digest, _rendering(first)))
+            batch = _Batch(first, read)
+            once = replace(context, once=Once(scope, f"{key}:{first}", digest, batch.render))
             turn = _Turn(turn)
-            turn.done = threads.submit(_carry_out, engine, once, app_id, read, first, turn)
+            turn.done = threads.submit(_carry_out, engine, once, app_id, batch, turn)
             running.append(turn.done)
+            first += len(read)
             if len(running) == AT_ONCE:
                 yield running.popleft().result()
         while running:
@@ -114,15 +114,29 @@ class _Turn:
         self._before = None
 
 
-def _carry_out(engine: Engine, context: Context, app_id: UUID, lines: list[bytes], first: int, turn: _Turn) -> Answered:
-    registrations = [_read(line) for line in lines]
+class _Batch:
+    """Lines from number ``first`` on, and once they are decided their answers."""
+
+    def __init__(self, first: int, lines: list[bytes]) -> None:
+        self.lines = lines
+        self.answers: list[LineAnswer] = []
+        self._first = first
+
+    def render(self, results: list[LineResult]) -> bytes:
+        """The answers as they are kept for the same lines sent again."""
+        self.answers = [_answer(number, result) for number, result in enumerate(results, start=self._first)]
+        return msgspec.json.encode(self.answers)
+
+
+def _carry_out(engine: Engine, context: Context, app_id: UUID, batch: _Batch, turn: _Turn) -> Answered:
+    registrations = [_read(line) for line in batch.lines]
     try:
         done = register_devices(engine, context, app_id, registrations, turn)
     except AlreadyDone as before:
         return _answers.decode(before.answer), before.position
     finally:
         turn.leave()
-    return _answered(done.result, first), done.position
+    return batch.answers, done.position
 
 
 def _read(line: bytes) -> Registration | TocsinError:
@@ -135,17 +149,6 @@ def _read(line: bytes) -> Registration | TocsinError:
         return Invalid(message, field=path.strip("`").removeprefix("$.") or None)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Invalid(f"not JSON: {error}")
-
-
-def _rendering(first: int) -> Any:
-    def render(results: list[LineResult]) -> bytes:
-        return msgspec.json.encode(_answered(results, first))
-
-    return render
-
-
-def _answered(results: list[LineResult], first: int) -> list[LineAnswer]:
-    return [_answer(number, result) for number, result in enumerate(results, start=first)]
 
 
 def _answer(number: int, result: LineResult) -> LineAnswer:

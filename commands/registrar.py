@@ -107,6 +107,7 @@ class Registrar:
         self._open: dict[UUID, _Open] = {}
         self._groups: dict[UUID, _OpenGroup] = {}
         self._seen: set[UUID] = set()
+        self._tokens: dict[tuple[str, str, str | None], ClaimKey] = {}
         self._look_up(self._keys(batch))
         self._load({line.device_id for line in batch if line.device_id})
 
@@ -244,8 +245,7 @@ class Registrar:
     def _token_claim(self, state: Device | None) -> ClaimKey | None:
         if state is None or state.token is None or state.token.erased:
             return None
-        provider = state.provider or state.platform
-        return TOKEN, token_digest(self._engine.digest, provider, state.token.value, state.token_scope)
+        return self._token_key(state.platform, state.token.value, state.token_scope)
 
     def _meant(self, registration: Registration) -> UUID:
         if registration.device_id is not None:
@@ -284,8 +284,15 @@ class Registrar:
     def _claim_of(self, registration: Registration) -> ClaimKey | None:
         if not isinstance(registration.token, str):
             return None
-        provider = provider_for(registration.platform) or registration.platform
-        return TOKEN, token_digest(self._engine.digest, provider, registration.token, registration.token_scope)
+        return self._token_key(registration.platform, registration.token, registration.token_scope)
+
+    def _token_key(self, platform: str, token: str, scope: str | None) -> ClaimKey:
+        """What claims a token, digested once however often it is asked for."""
+        named = (provider_for(platform) or platform, token, scope)
+        key = self._tokens.get(named)
+        if key is None:
+            key = self._tokens[named] = (TOKEN, token_digest(self._engine.digest, *named))
+        return key
 
     def _external_key(self, external_id: str) -> ClaimKey:
         return EXTERNAL_ID, self._engine.digest(EXTERNAL_ID, external_id)
@@ -329,7 +336,7 @@ class Registrar:
         """A device of the batch; an id that nothing was loaded for is new."""
         opened = self._open.get(device_id)
         if opened is None:
-            loaded: Loaded[Device] = Loaded(device_id, device, [])
+            loaded: Loaded[Device] = Loaded(device_id, device, ())
             opened = self._open[device_id] = _Open(loaded, [], None)
         return opened
 

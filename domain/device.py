@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from math import isfinite
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -43,7 +43,7 @@ from tocsin.domain.events.device import (
 from tocsin.domain.personal import Personal
 from tocsin.domain.platforms import check_platform, check_token, provider_for
 from tocsin.domain.properties import with_property
-from tocsin.domain.rules import OutOfPlace, between, json_object, one_of, optional_text, personal_text, same_json, text
+from tocsin.domain.rules import OutOfPlace, between, json_object, one_of, optional_text, same_json, text
 from tocsin.domain.tags import tag_name
 
 __all__ = [
@@ -81,6 +81,8 @@ MAX_ATTRIBUTE = 255
 ENVIRONMENTS = ("production", "development")
 
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+T = TypeVar("T")
 
 _PERSONAL = ("user", "alias", "phone", "properties")
 
@@ -178,16 +180,24 @@ def _token_on_return(state: Device, token: Personal | None | UnsetType) -> list[
 
 
 def _first(command: RegisterDevice) -> DeviceRegistered:
-    given = {name: getattr(command, name) for name in (*_PERSONAL, "token", "environment")}
     attributes = _merged({}, command.attributes)
     _check_number(attributes)
     return DeviceRegistered(
         platform=command.platform,
+        token=_given(command.token),
+        user=_given(command.user),
+        alias=_given(command.alias),
+        phone=_given(command.phone),
+        properties=_given(command.properties),
         external_id=command.external_id,
+        environment=_given(command.environment),
         attributes=attributes,
         token_scope=command.token_scope,
-        **{name: value for name, value in given.items() if value is not UNSET},
     )
+
+
+def _given(value: T | None | UnsetType) -> T | None:
+    return None if isinstance(value, UnsetType) else value
 
 
 def _check_same(state: Device, command: RegisterDevice) -> None:
@@ -224,9 +234,12 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 def _check_values(command: RegisterDevice | UpdateDevice) -> None:
-    for name, longest in (("user", MAX_NAME), ("alias", MAX_NAME), ("phone", MAX_PHONE)):
-        if (value := getattr(command, name)) is not UNSET:
-            personal_text(value, name, longest)
+    if isinstance(command.user, Personal):
+        text(command.user.value, "user", MAX_NAME)
+    if isinstance(command.alias, Personal):
+        text(command.alias.value, "alias", MAX_NAME)
+    if isinstance(command.phone, Personal):
+        text(command.phone.value, "phone", MAX_PHONE)
     if isinstance(command.properties, Personal):
         json_object(command.properties.value, "properties", MAX_PROPERTIES)
     if isinstance(command.environment, str):

@@ -5,29 +5,36 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from uuid import UUID, uuid5
+from hashlib import sha1
+from uuid import UUID
 
 _HANDLE = re.compile(r"[a-z2-7]{16}")
 
 
+def _named(namespace: UUID, name: str) -> UUID:
+    """As ``uuid.uuid5``, which takes three times as long, and this is asked for every user of an import."""
+    digest = sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()
+    return UUID(bytes=digest[:16], version=5)
+
+
 def user_stream_id(app_id: UUID, name_digest: bytes) -> UUID:
     """The stream, and data subject, of the user whose name has this keyed digest. Two apps' users are two people."""
-    return uuid5(app_id, "user:" + name_digest.hex())
+    return _named(app_id, "user:" + name_digest.hex())
 
 
 def chunk_stream_id(send_id: UUID, ordinal: int) -> UUID:
     """The stream of a send's chunk: a planner that begins again plans the same ones."""
-    return uuid5(send_id, f"chunk:{ordinal}")
+    return _named(send_id, f"chunk:{ordinal}")
 
 
 def exclusions_stream_id(send_id: UUID, ordinal: int) -> UUID:
     """The stream that names a portion of the devices left out of a send."""
-    return uuid5(send_id, f"exclusions:{ordinal}")
+    return _named(send_id, f"exclusions:{ordinal}")
 
 
 def receipt_stream_id(send_id: UUID, device_id: UUID) -> UUID:
     """The stream of what a device reported of a send: no device has to be loaded to find it."""
-    return uuid5(send_id, f"receipt:{device_id}")
+    return _named(send_id, f"receipt:{device_id}")
 
 
 def token_key(provider: str, token: str, scope: str | None = None) -> str:
@@ -38,12 +45,12 @@ def token_key(provider: str, token: str, scope: str | None = None) -> str:
 
 def usage_stream_id(device_id: UUID, report: str) -> UUID:
     """The stream of one report of a device's use: what is told twice is one report, and no device has to be loaded."""
-    return uuid5(device_id, f"usage:{report}")
+    return _named(device_id, f"usage:{report}")
 
 
 def group_stream_id(user_id: UUID, name: str) -> UUID:
     """The stream of a user's group of devices."""
-    return uuid5(user_id, f"group:{name}")
+    return _named(user_id, f"group:{name}")
 
 
 def handle(identifier: UUID) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
 import threading
 import time
-from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from tocsin.eventlog.keys import KEY, MasterKeys
+from tocsin.eventlog.keys import KEY, NONCE, DigestKey, MasterKeys
 from tocsin.eventlog.packed import uuids
 
 CACHE_SECONDS = 60
@@ -63,6 +61,8 @@ class WritingKeys:
     erasures: int | None
 
 
+_DRAWN = KEY + NONCE
+
 _Stored = tuple[UUID, int, bytes | None]
 
 
@@ -76,7 +76,8 @@ class _Writable:
 
 def kid_of(subject: UUID, generation: int) -> str:
     """The name of a key in a ciphertext: the subject, and from the second generation on its number."""
-    return str(subject) if generation == 1 else f"{subject}.{generation}"
+    name: str = msgspec.to_builtins(subject)
+    return name if generation == 1 else f"{name}.{generation}"
 
 
 def instance_binding(purpose: str) -> bytes:
@@ -93,7 +94,7 @@ class KeyRing:
         self._readable: dict[str, ReadingKey] = {}
         self._writable: _Writable | None = None
         self._cached_since = time.monotonic()
-        self._digest_keys: dict[str, bytes] = {}
+        self._digest_keys: dict[str, DigestKey] = {}
         self._lock = threading.Lock()
 
     def for_writing(self, subjects: Collection[UUID]) -> WritingKeys:
@@ -111,21 +112,28 @@ class KeyRing:
             writable = self._writable = _Writable(erasures)
             if len(missing) < len(subjects):
                 return self.for_writing(subjects)
-        return self._completed(writable, missing, stored)
+        return self._completed(writable, subjects, missing, stored)
 
-    def _completed(self, writable: _Writable, missing: Sequence[UUID], stored: Sequence[_Stored]) -> WritingKeys:
+    def _completed(
+        self, writable: _Writable, subjects: Collection[UUID], missing: Sequence[UUID], stored: Sequence[_Stored]
+    ) -> WritingKeys:
         generations: dict[UUID, int] = {}
         for subject, generation, wrapped in stored:
             generations[subject] = max(generation, generations.get(subject, 0))
             if wrapped is not None:
                 writable.keys[subject] = self._open(subject, generation, wrapped)
+        new = [subject for subject in missing if subject not in writable.keys]
+        # Drawn at once: asking the system for each key and nonce takes as long as sealing it.
+        random = secrets.token_bytes(_DRAWN * len(new))
         made = [
-            self._make(subject, generations.get(subject, 0) + 1) for subject in missing if subject not in writable.keys
+            self._make(subject, generations.get(subject, 0) + 1, random[at : at + KEY], random[at + KEY : at + _DRAWN])
+            for subject, at in zip(new, range(0, len(random), _DRAWN), strict=True)
         ]
         if not made:
             return WritingKeys(writable.keys, (), writable.erasures)
         # What was made is not stored yet, and may never be: it is for this append alone.
-        keys = ChainMap({key.subject: key for key, _ in made}, writable.keys)
+        fresh = {key.subject: key for key, _ in made}
+        keys = {subject: fresh.get(subject) or writable.keys[subject] for subject in subjects}
         return WritingKeys(keys, [new for _, new in made], writable.erasures)
 
     def for_reading(self, kids: Iterable[str]) -> Mapping[str, ReadingKey]:
@@ -151,9 +159,9 @@ class KeyRing:
             self._cached_since = time.monotonic()
 
     def digest(self, purpose: str, value: str) -> bytes:
-        """A keyed digest (HMAC-SHA-256, RFC 2104): equal for equal values, and no help in guessing one."""
+        """A keyed digest, of a key for each purpose: equal for equal values, and no help in guessing one."""
         key = self._digest_keys.get(purpose) or self._instance_key(purpose)
-        return hmac.digest(key, value.encode(), "sha256")
+        return key.digest(value.encode())
 
     def wrap(self, plaintext: bytes, associated: bytes) -> bytes:
         """Seal a secret under the master key, bound to ``associated``."""
@@ -200,20 +208,19 @@ class KeyRing:
         key = self._master.unwrap(wrapped, kid.encode())
         return SubjectKey(subject, generation, AESGCM(key), kid)
 
-    def _make(self, subject: UUID, generation: int) -> tuple[SubjectKey, NewKey]:
+    def _make(self, subject: UUID, generation: int, key: bytes, nonce: bytes) -> tuple[SubjectKey, NewKey]:
         kid = kid_of(subject, generation)
-        key = secrets.token_bytes(KEY)
-        wrapped = self._master.wrap(key, kid.encode())
+        wrapped = self._master.wrap(key, kid.encode(), nonce)
         return SubjectKey(subject, generation, AESGCM(key), kid), NewKey(subject, generation, wrapped)
 
     def _load(self, kids: Collection[str], readable: dict[str, ReadingKey]) -> None:
-        _, stored = self._stored({UUID(kid.partition(".")[0]) for kid in kids})
+        _, stored = self._stored({msgspec.convert(kid.partition(".")[0], UUID) for kid in kids})
         for subject, generation, wrapped in stored:
             kid = kid_of(subject, generation)
             cipher = None if wrapped is None else AESGCM(self._master.unwrap(wrapped, kid.encode()))
             readable[kid] = ReadingKey(subject, cipher)
 
-    def _instance_key(self, purpose: str) -> bytes:
+    def _instance_key(self, purpose: str) -> DigestKey:
         associated = instance_binding(purpose)
         fresh = self._master.wrap(secrets.token_bytes(KEY), associated)
         with self._pool.connection() as connection:
@@ -225,7 +232,7 @@ class KeyRing:
                 "select wrapped from record.instance_keys where purpose = %s", (purpose,)
             ).fetchone()
         assert row is not None
-        key = self._digest_keys[purpose] = self._master.unwrap(row[0], associated)
+        key = self._digest_keys[purpose] = DigestKey(self._master.unwrap(row[0], associated))
         return key
 
 

@@ -71,10 +71,12 @@ def _first_versions(events: Sequence[StoredEvent]) -> dict[UUID, int]:
     last: dict[UUID, int] = {}
     for event in events:
         stream, version = event.originator_id, event.originator_version
-        if last.setdefault(stream, version - 1) != version - 1:
-            raise ValueError(f"the events of stream {stream} do not follow on each other: {last[stream]}, {version}")
+        before = last.get(stream)
+        if before is None:
+            first[stream] = version
+        elif before != version - 1:
+            raise ValueError(f"the events of stream {stream} do not follow on each other: {before}, {version}")
         last[stream] = version
-        first.setdefault(stream, version)
     return first
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import os
 import stat
 import traceback
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.eventlog.keys import KeyFileError, MasterKeys, WrongKey
+from tocsin.eventlog.keys import DigestKey, KeyFileError, MasterKeys, WrongKey
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
 
@@ -151,3 +152,10 @@ def test_a_file_that_others_may_read_is_warned_about(file: Path, caplog: pytest.
     file.chmod(0o640)
     MasterKeys.load(file)
     assert "chmod 600" in caplog.text
+
+
+@pytest.mark.parametrize("length", [1, 32, 64, 65, 200])
+def test_digests_are_what_the_standard_librarys_hmac_makes(length: int) -> None:
+    key = os.urandom(length)
+    for message in (b"", b"a token", bytes(1000)):
+        assert DigestKey(key).digest(message) == hmac.digest(key, message, "sha256")
