@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
@@ -97,6 +97,30 @@ def change_app(engine: Engine, context: Context, app_id: UUID, command: Any) -> 
         assert state is not None
         claims = _host_claims(engine, app_id, before.hosts, state.hosts) if isinstance(command, UpdateApp) else []
         return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)], claims)
+
+    return engine.carry_out(context, decide)
+
+
+def change_settings(
+    engine: Engine,
+    context: Context,
+    app_id: UUID,
+    dialect: str,
+    change: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> Done[AppResult]:
+    """Change what an app's settings say of one API: ``change`` makes the new part of the old one, whatever others do.
+
+    Raises NotFound, Conflict where the app is disabled, Invalid.
+    """
+
+    def decide() -> Decision[AppResult]:
+        loaded = load_app(engine, app_id)
+        assert loaded.state is not None
+        before = loaded.state.settings.get(dialect)
+        own = dict(change(before if isinstance(before, dict) else {}))
+        facts, state = loaded.decide(UpdateApp(settings={**loaded.state.settings, dialect: own}))
+        assert state is not None
+        return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)])
 
     return engine.carry_out(context, decide)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tocsin.commands.apps import load_enabled
 from tocsin.commands.context import Context
-from tocsin.commands.engine import Decision, Done, Engine, Loaded
+from tocsin.commands.engine import Change, Decision, Done, Engine, Loaded
 from tocsin.commands.notifications import load_notification
 from tocsin.domain import send
 from tocsin.domain.app import App
@@ -61,18 +61,24 @@ def request_send(
     chosen = send_id or uuid4()
 
     def decide() -> Decision[SendResult]:
-        app = load_enabled(engine, app_id)
-        complete = _with_subject(engine, app_id, request)
-        complete = replace(complete, audience=_with_segments(app, complete.audience))
-        _check_devices(engine, app_id, complete.audience.devices)
-        loaded = engine.load(chosen, send)
-        facts, state = loaded.decide(complete)
-        for provider in _providers(app, complete.audience):
-            check_payload(provider, complete.message)
-        assert state is not None
-        if matches is not None and state.status is Status.STARTED and not matches(complete.audience):
-            raise AudienceEmpty("no device matches this audience: nothing would be sent", field="audience")
-        return Decision(SendResult(chosen, app_id, state), [loaded.change(app_id, facts)])
+        result, change = _requested(engine, app_id, chosen, request, matches)
+        return Decision(result, [change])
+
+    return engine.carry_out(context, decide)
+
+
+def request_sends(
+    engine: Engine,
+    context: Context,
+    app_id: UUID,
+    requests: Mapping[UUID, RequestSend],
+    matches: Matches | None = None,
+) -> Done[list[SendResult]]:
+    """Request several pushes by the ids they are to have, all or none. Raises as ``request_send``."""
+
+    def decide() -> Decision[list[SendResult]]:
+        decided = [_requested(engine, app_id, send_id, request, matches) for send_id, request in requests.items()]
+        return Decision([result for result, _ in decided], [change for _, change in decided])
 
     return engine.carry_out(context, decide)
 
@@ -116,6 +122,23 @@ def load_send(engine: Engine, app_id: UUID, send_id: UUID) -> Loaded[Send]:
     if loaded.state is None or loaded.entries[0].app_id != app_id:
         raise NotFound("there is no such send", send=str(send_id))
     return loaded
+
+
+def _requested(
+    engine: Engine, app_id: UUID, send_id: UUID, request: RequestSend, matches: Matches | None
+) -> tuple[SendResult, Change]:
+    app = load_enabled(engine, app_id)
+    complete = _with_subject(engine, app_id, request)
+    complete = replace(complete, audience=_with_segments(app, complete.audience))
+    _check_devices(engine, app_id, complete.audience.devices)
+    loaded = engine.load(send_id, send)
+    facts, state = loaded.decide(complete)
+    for provider in _providers(app, complete.audience):
+        check_payload(provider, complete.message)
+    assert state is not None
+    if matches is not None and state.status is Status.STARTED and not matches(complete.audience):
+        raise AudienceEmpty("no device matches this audience: nothing would be sent", field="audience")
+    return SendResult(send_id, app_id, state), loaded.change(app_id, facts)
 
 
 def _change(engine: Engine, context: Context, app_id: UUID, send_id: UUID, command: Any) -> Done[SendResult]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -106,6 +107,26 @@ def apns_certificate(secret: bytes) -> tuple[bytes, bytes]:
     key, certificates = _pem_parts(secret)
     chain = b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
     return chain, _pem_key(key)
+
+
+@dataclass(frozen=True, slots=True)
+class ApnsCertificate:
+    """What a client certificate of Apple's says: the app it is for, if it does, and until when it is good.
+
+    ``public``: the certificate and its chain as a .p12 without the private key.
+    """
+
+    topic: str | None
+    valid_until: datetime
+    public: bytes
+
+
+def read_apns_certificate(secret: bytes, password: str | None = None) -> ApnsCertificate:
+    """The certificate of a .p12 file, or of a kept secret. Errors: Invalid."""
+    _, (certificate, *chain) = _pem_parts(secret) if b"-----BEGIN" in secret else _p12_parts(secret, password)
+    ids = certificate.subject.get_attributes_for_oid(NameOID.USER_ID)
+    public = pkcs12.serialize_key_and_certificates(None, None, certificate, chain or None, serialization.NoEncryption())
+    return ApnsCertificate(str(ids[0].value) if ids else None, certificate.not_valid_after_utc, public)
 
 
 def fcm_service_account(secret: bytes) -> dict[str, Any]:

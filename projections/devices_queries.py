@@ -33,6 +33,7 @@ class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
     alias_digest: bytes | None = None
     alias: str | None = None
     has_user: bool | None = None
+    phone: str | None = None
     tag: str | None = None
     state: str | None = None
     registered: bool | None = None
@@ -137,6 +138,7 @@ def _conditions(app_id: UUID, wanted: DeviceFilter) -> Conditions:
     conditions.add(wanted.alias_digest, "alias_digest = %s")
     conditions.add(wanted.alias, "lower(alias) = lower(%s)")
     conditions.add(wanted.has_user, "(user_id is not null) = %s")
+    conditions.add(wanted.phone, "phone = %s")
     conditions.add(wanted.tag, "device_id in (select s.device_id from devices_v1.subscription s"
                                " where s.app_id = t.app_id and s.tag = %s)")  # fmt: skip
     conditions.add(wanted.registered, "(retired is null) = %s")

@@ -10,6 +10,7 @@ import msgspec
 from flask import Response, stream_with_context
 
 from tocsin.api.bodies import Resources
+from tocsin.api.certainty import was_addressed
 from tocsin.api.native.access import AUDITOR, OPERATOR, REGISTRAR, SENDER, caller, needs
 from tocsin.api.native.deliveries_json import (
     REPORTS,
@@ -47,7 +48,6 @@ REASONS = tuple(reason.value for reason in Exclusion)
 NDJSON = "application/x-ndjson"
 
 _LINES = 500
-_CATCH_UP_SECONDS = 2.0
 
 blueprint = Resources(
     "deliveries", __name__, url_prefix="/v1/apps/<uuid:app_id>", description="Deliveries: what became of every copy."
@@ -119,7 +119,7 @@ def report(form: dict[str, Any], app_id: UUID, send_id: UUID) -> Response:
     return write(
         who.actor,
         who.credential_id,
-        lambda context: record_receipt(services().engine, context, app_id, send_id, device_id, command, _addressed),
+        lambda context: record_receipt(services().engine, context, app_id, send_id, device_id, command, was_addressed),
         lambda result: Answer(201, receipt_of_result(result)),
         SERVES,
     )
@@ -186,17 +186,3 @@ def _lines(app_id: UUID, send: Send, frozen: AudienceFrozen) -> Iterator[bytes]:
 def _line(row: AudienceRow) -> bytes:
     answer = {"device_id": row.device_id, "platform": row.platform, "provider": row.provider, "excluded": row.exclusion}
     return msgspec.json.encode(answer) + b"\n"
-
-
-def _addressed(send_id: UUID, device_id: UUID) -> bool:
-    """Whether the send has a delivery to the device. Only a read model that has seen all there is may say no."""
-    position = services().record.head().position
-    if _delivered(send_id, device_id):
-        return True
-    await_position(position, SERVES, _CATCH_UP_SECONDS)
-    return _delivered(send_id, device_id)
-
-
-def _delivered(send_id: UUID, device_id: UUID) -> bool:
-    with services().readers.connection() as connection:
-        return deliveries.delivery(connection, send_id, device_id) is not None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request
 
 from tocsin.api.bodies import Resources
+from tocsin.api.certainty import matches_anybody
 from tocsin.api.native.access import AUDITOR, OPERATOR, SENDER, caller, needs
 from tocsin.api.native.document import AS_OF, lists, one_of, query, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
 from tocsin.api.native.sends_forms import CancelForm, PreviewForm, SendForm, audience_of, message_of, request_of
 from tocsin.api.native.sends_json import PayloadAnswer, PreviewAnswer, SendAnswer, of_result, of_row, of_state
-from tocsin.api.reads import after, as_json, caught_up, chosen, limit, paged, reading
+from tocsin.api.reads import after, as_json, chosen, limit, paged, reading
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
 from tocsin.api.writes import Answer, write
@@ -36,8 +38,6 @@ FILTERS = [
     one_of("status", "Sends in this state.", STATUSES),
     query("notification_id", "Sends of this notification and its follow-ups.", {"type": "string", "format": "uuid"}),
 ]
-
-_CATCH_UP_SECONDS = 2.0
 
 blueprint = Resources(
     "sends", __name__, url_prefix="/v1/apps/<uuid:app_id>", description="Sends: one push to one audience each."
@@ -78,7 +78,7 @@ def create(form: dict[str, Any], app_id: UUID) -> Response:
     return write(
         who.actor,
         who.credential_id,
-        lambda context: request_send(engine, context, app_id, command, matches=lambda wanted: _matches(app_id, wanted)),
+        lambda context: request_send(engine, context, app_id, command, matches=partial(matches_anybody, app_id)),
         _accepted,
         SERVES,
     )
@@ -145,22 +145,6 @@ def known_send(app_id: UUID, send_id: UUID) -> sends.Send:
 def _accepted(result: SendResult) -> Answer:
     location = address_of("sends.get", app_id=result.app_id, send_id=result.send_id)
     return Answer(202, of_result(result), {"Location": location})
-
-
-def _matches(app_id: UUID, wanted: Audience) -> bool:
-    """Whether any device matches. Only a read model that has seen all there is may say no."""
-    position = services().record.head().position
-    return (
-        _anybody(app_id, wanted)
-        or not caught_up(position, ("audience",), _CATCH_UP_SECONDS)
-        or _anybody(app_id, wanted)
-    )
-
-
-def _anybody(app_id: UUID, wanted: Audience) -> bool:
-    with services().readers.connection() as connection:
-        counts = audience.count(connection, app_id, wanted, services().digest)
-    return bool(counts.by_provider or counts.excluded)
 
 
 def _check_devices(connection: Any, app_id: UUID, wanted: Audience) -> None:

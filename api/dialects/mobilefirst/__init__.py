@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
+from tocsin.api.dialects.browsers import let_pages_read
 from tocsin.api.dialects.mobilefirst import (
     app_routes,
     device_routes,
+    message_routes,
     service_routes,
+    settings_routes,
     subscription_routes,
     tag_routes,
     token_routes,
@@ -25,7 +28,6 @@ REFERENCE = "/imfpush/v1/swagger.json"
 
 ALLOWED_HEADERS = "Accept, Accept-Language, Authorization, Content-Type, appSecret, clientSecret, X-REWRITE-DOMAIN"
 EXPOSED_HEADERS = "Retry-After, Tocsin-Position, WWW-Authenticate, X-Request-ID"
-REMEMBERED_SECONDS = 21600
 
 BLUEPRINTS = (
     token_routes.blueprint,
@@ -34,6 +36,8 @@ BLUEPRINTS = (
     device_routes.blueprint,
     tag_routes.blueprint,
     subscription_routes.blueprint,
+    message_routes.blueprint,
+    settings_routes.blueprint,
 )
 
 
@@ -44,11 +48,5 @@ def register(app: Flask) -> None:
 
 
 def finish(response: Response) -> Response:
-    """Let a page of any origin read the answer, as the client for browsers does: nothing here goes by cookies."""
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
-    if request.method == "OPTIONS" and "Allow" in response.headers:
-        response.headers["Access-Control-Allow-Methods"] = response.headers["Allow"]
-        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
-        response.headers["Access-Control-Max-Age"] = str(REMEMBERED_SECONDS)
-    return response
+    """Let pages of any origin call, and read the answer, as the product's library for browsers does."""
+    return let_pages_read(response, allowed=ALLOWED_HEADERS, exposed=EXPOSED_HEADERS)

@@ -135,11 +135,11 @@ def _by_token(
 ) -> Caller:
     own = found is not None and token.app_id == found.app_id
     named = allows(token.scope, APPLICATION + application_id)
-    if named and any(allows(token.scope, scope) for scope in scopes):
-        return Caller(found if found is not None and reaches(token, found.app_id) else None, token.credential_id)
-    if mobile and MOBILE in token.scope and (own or named):
-        return Caller(found if found is not None and reaches(token, found.app_id) else None, token.credential_id, True)
-    raise _insufficient(application_id, scopes)
+    full = named and any(allows(token.scope, scope) for scope in scopes)
+    if not full and not (mobile and MOBILE in token.scope and (own or named)):
+        raise _insufficient(application_id, scopes)
+    seen = found if found is not None and reaches(token, found.app_id) else None
+    return Caller(seen, token.credential_id, mobile=not full)
 
 
 def _by_header(found: Application | None, application_id: str, scopes: tuple[str, ...], mobile: bool) -> Caller:

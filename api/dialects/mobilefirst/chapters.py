@@ -11,14 +11,15 @@ BASE = "/imfpush/v1"
 IN_APPLICATION = f"{BASE}/apps/<application_id>"
 
 
-def chapter(title: str, prefix: str) -> Blueprint:
-    """A blueprint of this API whose answers are JSON."""
+def chapter(title: str, prefix: str, *, negotiates: bool = True) -> Blueprint:
+    """A blueprint of this API whose answers are JSON; not all of them, where its routes negotiate themselves."""
     blueprint = Blueprint(f"{NAME}-{title}", __name__, url_prefix=prefix)
-    blueprint.before_request(_negotiate)
+    if negotiates:
+        blueprint.before_request(negotiate)
     return blueprint
 
 
-def _negotiate() -> None:
-    """Before anything is done."""
+def negotiate() -> None:
+    """Refuse, before anything is done, who could not read JSON. Raises NotAcceptable."""
     if request.method != "OPTIONS":
         accepts(*JSON)

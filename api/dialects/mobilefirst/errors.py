@@ -62,6 +62,7 @@ CODES = {
     "conflict": EXISTS,
     "idempotency-key-reused": EXISTS,
     "payload-too-large": BAD_PAYLOAD,
+    "audience-empty": NO_DEVICES,
     "unavailable": BUSY,
     "behind": BUSY,
 }
