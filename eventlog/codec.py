@@ -1,14 +1,17 @@
 """Between an Entry and the bytes the record keeps: stable names, upcasting, and personal data as ciphertext.
 
 The body is JSON in a fixed order of keys. A personal value stands in it as ``{"kid", "ciphertext"}``, sealed under the
-data subject's key with the stream's id and version as associated data, so that it opens nowhere else.
+data subject's key with the stream's id and version and its own path in the fact as associated data, so that it opens
+nowhere else, another field of the same event included.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, Generic, TypeVar, get_args
 from uuid import UUID
@@ -47,15 +50,18 @@ class UnknownEvent(Exception):
 class _Reading(threading.local):
     """What the decoding hook needs to know of the event being decoded, one for each thread."""
 
-    associated: bytes = b""
     keys: Mapping[str, ReadingKey] = {}
 
     def __init__(self) -> None:
         self.decoders: dict[str, msgspec.json.Decoder[Any]] = {}
 
 
-def _associated(stream_id: UUID, version: int) -> bytes:
-    return stream_id.bytes + version.to_bytes(4, "big")
+NOTHING_MOVED: Mapping[bytes, bytes] = {}
+
+
+def _place(event: Entry | StoredEvent) -> bytes:
+    """The start of the associated data of everything in an event; the path follows."""
+    return event.originator_id.bytes + event.originator_version.to_bytes(4, "big")
 
 
 class Codec:
@@ -67,22 +73,22 @@ class Codec:
 
     def encode(self, entries: Sequence[Entry]) -> tuple[list[StoredEvent], WritingKeys]:
         """The stored form of ``entries``, and the keys they were sealed with, which hold only as the append checks."""
-        keys = self._keyring.for_writing(_subjects(entries))
+        found = [_personal(entry.fact) for entry in entries]
+        keys = self._keyring.for_writing({value.subject for each in found for _, value in each})
         writer = _Writer(keys.by_subject)
-        return [writer.encode(entry) for entry in entries], keys
+        return [writer.encode(entry, personal) for entry, personal in zip(entries, found, strict=True)], keys
 
     def decode(self, events: Sequence[StoredEvent]) -> list[Entry]:
         """The entries of stored events, in order. Erased values read as tombstones.
 
-        Raises UnknownEvent, WrongKey where a ciphertext was altered or moved from another event, and LookupError where
-        a key is neither there nor destroyed.
+        Raises UnknownEvent, WrongKey where a ciphertext was altered or moved from another event or field, and
+        LookupError where a key is neither there nor destroyed.
         """
         kids = {kid.decode() for event in events for kid in _KID.findall(event.state)}
         self._reading.keys = self._keyring.for_reading(kids)
         return [self._decode(event) for event in events]
 
     def _decode(self, event: StoredEvent) -> Entry:
-        self._reading.associated = _associated(event.originator_id, event.originator_version)
         body = self._body(event)
         return Entry(
             originator_id=event.originator_id,
@@ -105,20 +111,26 @@ class Codec:
             raise UnknownEvent(f"event {event.id} is {name} v{version}, which this version of Tocsin cannot read")
         decoder = self._decoder(name)
         if version == known[1]:
-            return decoder.decode(event.state)  # type: ignore[no-any-return]
+            body: _Body[Fact] = decoder.decode(event.state)
+            _open(body.fact, _place(event))
+            return body
         raw = msgspec.json.decode(event.state)
+        places = {ciphertext: path for path, ciphertext in _sealed_in(raw["fact"])}
         for older in range(version, known[1]):
             raw["fact"] = UPCASTS[name, older](raw["fact"])
-        return msgspec.convert(raw, decoder.type, dec_hook=self._open, builtin_types=(bytes,), str_keys=True)  # type: ignore[no-any-return]
+        body = msgspec.convert(raw, decoder.type, dec_hook=self._take, builtin_types=(bytes,), str_keys=True)
+        _open(body.fact, _place(event), places)
+        return body
 
     def _decoder(self, name: str) -> msgspec.json.Decoder[Any]:
         decoder = self._reading.decoders.get(name)
         if decoder is None:
-            decoder = msgspec.json.Decoder(_Body[CATALOG[name][0]], dec_hook=self._open)  # type: ignore[misc]
+            decoder = msgspec.json.Decoder(_Body[CATALOG[name][0]], dec_hook=self._take)  # type: ignore[misc]
             self._reading.decoders[name] = decoder
         return decoder
 
-    def _open(self, kind: type, raw: Any) -> Personal:
+    def _take(self, kind: type, raw: Any) -> Personal:
+        """A personal value that is not opened yet, as it is not known here where it stands."""
         if kind is not Personal:
             raise TypeError(f"no codec for {kind.__name__}")
         sealed = msgspec.convert(raw, _Sealed)
@@ -130,20 +142,41 @@ class Codec:
             )
         if key.cipher is None:
             return erased(key.subject)
-        return Personal(
-            key.subject, msgspec.json.decode(decrypt(key.cipher, sealed.ciphertext, self._reading.associated))
-        )
+        return Personal(key.subject, (key.cipher, sealed.ciphertext))
+
+
+def _open(fact: msgspec.Struct, place: bytes, moved: Mapping[bytes, bytes] = NOTHING_MOVED) -> None:
+    """Open every personal value of a fact. ``moved``: where a ciphertext stood when it was sealed, if elsewhere."""
+    for path, value in _personal(fact):
+        if not value.erased:
+            cipher, ciphertext = value.value
+            clear = decrypt(cipher, ciphertext, place + (moved.get(ciphertext, path) if moved else path))
+            value.value = msgspec.json.decode(clear)
+
+
+def _sealed_in(raw: Any, path: str = "") -> Iterator[tuple[bytes, bytes]]:
+    """The ciphertexts in a fact's JSON, with the path of each. What clients choose may look the same."""
+    if isinstance(raw, dict):
+        if raw.keys() == {"kid", "ciphertext"} and isinstance(raw["ciphertext"], str):
+            with suppress(ValueError):
+                yield path.encode(), base64.b64decode(raw["ciphertext"])
+        for name, inner in raw.items():
+            yield from _sealed_in(inner, f"{path}/{name}")
+    elif isinstance(raw, list):
+        for index, inner in enumerate(raw):
+            yield from _sealed_in(inner, f"{path}/{index}")
 
 
 class _Writer:
     def __init__(self, keys: Mapping[UUID, SubjectKey]) -> None:
         self._keys = keys
-        self._associated = b""
+        self._place = b""
+        self._personal: Iterator[tuple[bytes, Personal]] = iter(())
         self._encoder = msgspec.json.Encoder(enc_hook=self._seal, order="deterministic")
 
-    def encode(self, entry: Entry) -> StoredEvent:
+    def encode(self, entry: Entry, personal: Iterable[tuple[bytes, Personal]]) -> StoredEvent:
         name, version = NAMES[type(entry.fact)]
-        self._associated = _associated(entry.originator_id, entry.originator_version)
+        self._place, self._personal = _place(entry), iter(personal)
         body = _Body(entry.fact, entry.actor, entry.command_id, entry.correlation_id, entry.causation_id)
         return StoredEvent(
             originator_id=entry.originator_id,
@@ -162,31 +195,40 @@ class _Writer:
             raise TypeError(f"{type(value).__name__} cannot be recorded")
         if value.erased:
             raise ValueError("an erased value cannot be recorded again")
+        path, expected = next(self._personal)
+        if expected is not value:
+            raise ValueError(f"a personal value is not where it is looked for, at {path.decode()}")
         key = self._keys[value.subject]
-        return _Sealed(key.kid, encrypt(key.cipher, msgspec.json.encode(value.value), self._associated))
+        return _Sealed(key.kid, encrypt(key.cipher, msgspec.json.encode(value.value), self._place + path))
 
 
-def _subjects(entries: Sequence[Entry]) -> set[UUID]:
-    found: set[UUID] = set()
-    for entry in entries:
-        _collect(entry.fact, found)
+def _personal(struct: msgspec.Struct, path: bytes = b"") -> list[tuple[bytes, Personal]]:
+    """The personal values of a fact in the order they are encoded in, with the path of each (RFC 6901)."""
+    found: list[tuple[bytes, Personal]] = []
+    for field, step in _personal_fields(type(struct)):
+        held = getattr(struct, field)
+        if type(held) is Personal:
+            found.append((path + step, held))
+        elif isinstance(held, tuple):
+            for index, value in enumerate(held):
+                found += _personal_at(value, b"%b/%d" % (path + step, index))
+        elif held is not None:
+            found += _personal_at(held, path + step)
     return found
 
 
-def _collect(struct: msgspec.Struct, found: set[UUID]) -> None:
-    for field in _personal_fields(type(struct)):
-        held = getattr(struct, field)
-        for value in held if isinstance(held, tuple) else (held,):
-            if isinstance(value, Personal):
-                found.add(value.subject)
-            elif isinstance(value, msgspec.Struct):
-                _collect(value, found)
+def _personal_at(value: Any, path: bytes) -> list[tuple[bytes, Personal]]:
+    if isinstance(value, Personal):
+        return [(path, value)]
+    return _personal(value, path) if isinstance(value, msgspec.Struct) else []
 
 
 @cache
-def _personal_fields(struct: type[msgspec.Struct]) -> tuple[str, ...]:
-    """The fields of a struct whose type can hold a personal value: a chunk's thousand outcomes need no look."""
-    return tuple(field.name for field in msgspec.structs.fields(struct) if _can_hold_personal(field.type))
+def _personal_fields(struct: type[msgspec.Struct]) -> tuple[tuple[str, bytes], ...]:
+    """The fields of a struct whose type can hold a personal value, with their step in a path: a chunk's thousand
+    outcomes need no look."""
+    fields = msgspec.structs.fields(struct)
+    return tuple((field.name, b"/" + field.name.encode()) for field in fields if _can_hold_personal(field.type))
 
 
 def _can_hold_personal(kind: Any) -> bool:

@@ -164,6 +164,30 @@ class TestVersions:
         assert read.fact == DeviceRegisteredV3(**msgspec.structs.asdict(fact), family="IOS", since=FIXED)
         assert (read.actor, read.command_id) == (earlier.actor, earlier.command_id)
 
+    def test_a_personal_value_is_read_where_a_later_version_has_it(
+        self, record: Record, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class DeviceRegisteredV2(DeviceRegistered, frozen=True, kw_only=True):
+            nicknames: tuple[Personal, ...]
+
+        def moved(fact: dict[str, Any]) -> dict[str, Any]:
+            nickname = fact.pop("alias")
+            return {**fact, "nicknames": [nickname]}
+
+        device = uuid4()
+        lookalike = {"kid": str(device), "ciphertext": "no base 64"}
+        attributes = {"a": lookalike, "b": [{**lookalike, "ciphertext": "AAAA"}]}
+        fact = DeviceRegistered(
+            platform="ios", token=Personal(device, "t"), alias=Personal(device, "Ann"), attributes=attributes
+        )
+        record.append([entry(fact, device)])
+        monkeypatch.setitem(CATALOG, "device.registered", (DeviceRegisteredV2, 2))
+        monkeypatch.setitem(UPCASTS, ("device.registered", 1), moved)
+        (read,) = Codec(record.keyring).decode(record.recorder.select_events(device))
+        assert isinstance(read.fact, DeviceRegisteredV2)
+        assert (read.fact.token, read.fact.nicknames) == (Personal(device, "t"), (Personal(device, "Ann"),))
+        assert (read.fact.alias, read.fact.attributes) == (None, attributes)
+
     def test_an_event_of_a_newer_version_is_refused_with_advice(
         self, record: Record, earlier: Entry, monkeypatch: pytest.MonkeyPatch
     ) -> None:

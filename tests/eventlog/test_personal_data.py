@@ -83,6 +83,31 @@ class TestPersonalData:
             with pytest.raises(WrongKey):
                 record.codec.decode([moved])
 
+    @pytest.mark.parametrize(
+        ("one", "other"), [(("alias",), ("phone",)), (("token",), ("alias",)), (("phone",), ("properties",))]
+    )
+    def test_two_ciphertexts_of_one_person_cannot_change_places_in_an_event(
+        self, record: Record, told: list[Entry], one: tuple[str], other: tuple[str]
+    ) -> None:
+        (stored,) = record.recorder.select_events(told[0].stream_id)
+        body = json.loads(stored.state)
+        (first,), (second,) = one, other
+        body["fact"][first], body["fact"][second] = body["fact"][second], body["fact"][first]
+        with pytest.raises(WrongKey):
+            record.codec.decode([with_body(stored, body)])
+
+    def test_nor_can_two_of_a_list(self, record: Record) -> None:
+        device = uuid4()
+        audience = Audience(aliases=(Personal(device, "Anna"), Personal(device, "Ann")))
+        recorded = entry(SendRequested(message=Message(body="x"), audience=audience))
+        record.append([recorded])
+        (stored,) = record.recorder.select_events(recorded.stream_id)
+        body = json.loads(stored.state)
+        assert record.codec.decode([with_body(stored, body)])[0].fact == recorded.fact
+        body["fact"]["audience"]["aliases"].reverse()
+        with pytest.raises(WrongKey):
+            record.codec.decode([with_body(stored, body)])
+
     @pytest.mark.parametrize("at", [0, 11, 12, -1])
     def test_an_altered_ciphertext_does_not_open(self, record: Record, told: list[Entry], at: int) -> None:
         (stored,) = record.recorder.select_events(told[0].stream_id)
