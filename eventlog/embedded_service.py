@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from tocsin.eventlog.embedded import ConnectionInfo, EmbeddedPostgres
 from tocsin.eventlog.embedded_errors import EmbeddedPostgresError
+from tocsin.eventlog.stopping import stop_on_signals
 
 logger = logging.getLogger(__name__)
 
@@ -79,9 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the role from the command line; returns the exit status."""
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     try:
         serve(
             EmbeddedPostgres(chosen.data, port=chosen.port, settings=dict(chosen.set)),

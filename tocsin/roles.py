@@ -23,6 +23,7 @@ from tocsin.domain.platforms import PROVIDERS
 from tocsin.eventlog import embedded_service
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.record import Record
+from tocsin.eventlog.stopping import stop_on_signals
 from tocsin.eventlog.stream.port import Stream, work_topic
 from tocsin.logs import configure_logging
 from tocsin.projections import runner
@@ -30,7 +31,6 @@ from tocsin.settings import Settings, SettingsError
 from tocsin.workers import relay
 from tocsin.workers.delivery.process import run_delivery
 from tocsin.workers.planner_process import run_planner
-from tocsin.workers.runtime import stop_on_signals
 from tocsin.workers.scheduler import run_scheduler
 from tocsin.workers.webhooks import run_webhooks
 

@@ -146,9 +146,10 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        # A terminal that closes sends SIGHUP after SIGINT; only what a person repeats means "do not wait".
+        # A terminal that closes sends SIGHUP after SIGINT; only what a person repeats means "do not wait". Nothing is
+        # woken up: this may run in the midst of the main thread's own wait for it, whose lock it must not ask for.
         if number != signal.SIGHUP or not self._requests:
-            self.stop()
+            self._requests += 1
 
 
 class _Keeper:

@@ -1,9 +1,8 @@
-"""What every worker process has in common: it stops when asked to, and outlives a database that is away for a while."""
+"""What every worker process has in common: it outlives a database that is away for a while."""
 
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 from collections.abc import Callable
 
@@ -25,14 +24,6 @@ def note_absence(log: logging.Logger, consequence: str, away: Exception) -> None
     """Log one of ``DATABASE_AWAY``. That the read models are not made yet is no fault: the projector is starting."""
     level = logging.INFO if isinstance(away, UndefinedTable) else logging.WARNING
     log.log(level, "%s: %s", consequence, str(away).strip().partition("\n")[0])
-
-
-def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set. To be called on the main thread."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def persist(stop: threading.Event, turn: Callable[[], float]) -> None:

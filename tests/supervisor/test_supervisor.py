@@ -184,3 +184,22 @@ def test_a_killed_supervisor_takes_its_database_along_cleanly(data_dir: Path) ->
 def test_specs_that_cannot_be_ordered_are_refused(specs: list[ProcessSpec], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Supervisor(specs, output=sys.stderr)
+
+
+IN_THE_MIDST_OF_WAITING = """
+import os, signal
+from tocsin.supervisor import Supervisor
+class Waiting(Supervisor):
+    def _look_around(self):
+        super()._look_around()
+        with self._wake._cond:  # as the wait that follows does, on the same thread
+            if not self._requests:
+                os.kill(os.getpid(), signal.SIGINT)
+print(Waiting([]).run())
+"""
+
+
+def test_a_signal_in_the_midst_of_a_wait_stops_everything_all_the_same() -> None:
+    command = [sys.executable, "-c", IN_THE_MIDST_OF_WAITING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "0\n", done.stderr

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.eventlog.record import Record
+from tocsin.eventlog.stopping import stop_on_signals
 from tocsin.eventlog.stream.postgres import PostgresStream
 from tocsin.projections import runner
 from tocsin.projections.registry import NAMES
 from tocsin.workers.delivery.drafts import Terms
 from tocsin.workers.delivery.process import run_delivery, worker_name
 from tocsin.workers.planner_process import run_planner
-from tocsin.workers.runtime import stop_on_signals
 from tocsin.workers.scheduler import run_scheduler
 from tocsin.workers.webhook_post import Policy
 from tocsin.workers.webhooks import run_webhooks
