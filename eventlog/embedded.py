@@ -24,6 +24,7 @@ import psycopg
 from tocsin.eventlog.embedded_binaries import SYSTEM_HOME
 from tocsin.eventlog.embedded_cluster import SUPERUSER, Cluster, DataDirectory
 from tocsin.eventlog.embedded_errors import EmbeddedPostgresError, PortTaken, advice_on
+from tocsin.eventlog.embedded_login import LOGIN, ensure_login
 from tocsin.eventlog.embedded_postmaster import Launcher, Postmaster, find_postmaster
 
 logger = logging.getLogger(__name__)
@@ -38,15 +39,22 @@ _PORTS = range(20_000, 30_000)
 
 @dataclass(frozen=True)
 class ConnectionInfo:
-    """Where a server is and how to get in. ``url`` holds the password and is left out of the representation."""
+    """Where a server is and how to get in. The URLs hold passwords and are left out of the representation.
+
+    ``url``: the superuser's. ``service_url``: of the login of Tocsin's processes, None before it was made.
+    """
 
     url: str = field(repr=False)
     port: int
+    service_url: str | None = field(default=None, repr=False)
 
     @classmethod
-    def to(cls, port: int, password: str, database: str = DATABASE) -> ConnectionInfo:
-        """The superuser's way into a database on loopback."""
-        return cls(f"postgresql://{SUPERUSER}:{quote(password, safe='')}@127.0.0.1:{port}/{database}", port)
+    def to(
+        cls, port: int, password: str, database: str = DATABASE, service_password: str | None = None
+    ) -> ConnectionInfo:
+        """The ways into a database on loopback."""
+        service = None if service_password is None else _url(LOGIN, service_password, port, database)
+        return cls(_url(SUPERUSER, password, port, database), port, service)
 
 
 class EmbeddedPostgres:
@@ -119,7 +127,21 @@ class EmbeddedPostgres:
             server = find_postmaster(self._directory.pgdata)
             if server is None or server.status != "ready":
                 return None
-            return ConnectionInfo.to(server.port, self._directory.password())
+            return ConnectionInfo.to(
+                server.port, self._directory.password(), service_password=self._directory.service_password()
+            )
+
+    def make_login(self) -> ConnectionInfo:
+        """Give Tocsin's processes a login of their own at the migrated database of a server that runs, and say how all
+        get in. Harmless where they have one. Raises EmbeddedPostgresError where no server runs.
+        """
+        with _failures_explained(self._directory.path), self._alone():
+            info = self.connection()
+            if info is None:
+                raise EmbeddedPostgresError(f"No PostgreSQL runs in {self._directory.path}. Start it with `tocsin up`.")
+            password = self._directory.service_password() or self._directory.new_service_password()
+            ensure_login(info.url, password)
+            return ConnectionInfo.to(info.port, self._directory.password(), service_password=password)
 
     def destroy(self) -> None:
         """Stop the server and delete the database with all it holds, wherever it is. Nothing brings it back."""
@@ -228,6 +250,10 @@ class EmbeddedPostgres:
             f"If {self._directory.path / 'password'} was changed, put the former password back; "
             f"otherwise end that process and start again."
         )
+
+
+def _url(user: str, password: str, port: int, database: str) -> str:
+    return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{port}/{database}"
 
 
 def _create_database(administration: ConnectionInfo) -> None:

@@ -1,8 +1,8 @@
 """The files of an embedded PostgreSQL: the directory it was asked for, and the cluster within or elsewhere.
 
-``DIR`` is ours: locks, port, password. ``DIR/server`` belongs to the account that runs the server and holds ``pgdata``.
-Where that account cannot get into ``DIR``, ``server`` is a directory below /var/lib/tocsin and ``DIR/location`` names
-it: no parent directory is ever opened to anybody.
+``DIR`` is ours: locks, port, passwords. ``DIR/server`` belongs to the account that runs the server and holds
+``pgdata``. Where that account cannot get into ``DIR``, ``server`` is a directory below /var/lib/tocsin and
+``DIR/location`` names it: no parent directory is ever opened to anybody.
 """
 
 from __future__ import annotations
@@ -118,6 +118,17 @@ class DataDirectory:
             _write_private(file, secrets.token_urlsafe(32) + "\n")
         return file.read_text().strip()
 
+    def service_password(self) -> str | None:
+        """The password of the login of Tocsin's processes, None before there is one."""
+        file = self.path / "service-password"
+        return file.read_text().strip() if file.exists() else None
+
+    def new_service_password(self) -> str:
+        """Draw it, kept as the superuser's is. Whoever does so gives it to the server before anybody else draws one."""
+        password = secrets.token_urlsafe(32)
+        _write_private(self.path / "service-password", password + "\n")
+        return password
+
     def open(self) -> Cluster:
         """The cluster, initialised where there is none yet.
 
@@ -134,7 +145,7 @@ class DataDirectory:
     def remove(self) -> None:
         """Delete the cluster wherever it is, and everything else an embedded server keeps in this directory."""
         shutil.rmtree(self.home, ignore_errors=True)
-        for name in ("location", "port", "password", "startup.log"):
+        for name in ("location", "port", "password", "service-password", "startup.log"):
             (self.path / name).unlink(missing_ok=True)
 
     def _initialise(self) -> None:

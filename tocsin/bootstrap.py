@@ -22,7 +22,7 @@ from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
 from tocsin.commands.secrets import SecretChecks
 from tocsin.domain.entry import system
-from tocsin.eventlog.embedded import EmbeddedPostgres
+from tocsin.eventlog.embedded import ConnectionInfo, EmbeddedPostgres
 from tocsin.eventlog.keys import MasterKeys
 from tocsin.eventlog.migrate import migrate
 from tocsin.eventlog.record import Record
@@ -54,21 +54,36 @@ def postgres_directory(settings: Settings) -> Path:
 
 
 def database_url(settings: Settings) -> str:
-    """The record's database: the one named, or the embedded one, if it runs. Raises NotReady, SettingsError."""
+    """The record's database, for all that Tocsin does but ``prepare``: the one named, or the embedded one, if it runs.
+
+    Raises NotReady, SettingsError.
+    """
     if settings.database_url is not None:
         return settings.database_url
+    service_url = _embedded(settings).service_url
+    if service_url is None:
+        raise NotReady(f"the embedded PostgreSQL of {settings.directory} was not migrated yet")
+    return service_url
+
+
+def _embedded(settings: Settings) -> ConnectionInfo:
     info = EmbeddedPostgres(postgres_directory(settings)).connection()
     if info is None:
         raise NotReady(f"the embedded PostgreSQL of {settings.directory} does not run: start it with `tocsin up`")
-    return info.url
+    return info
 
 
 def prepare(settings: Settings) -> None:
-    """Migrate the database and make sure of the instance's own app. Harmless where that was done. Raises NotReady."""
+    """Migrate the database and make sure of the instance's own app. Harmless where that was done. Raises NotReady.
+
+    The embedded server's superuser does it, and nothing else; its processes have a login of their own.
+    """
     try:
-        migrate(settings.admin_database_url or database_url(settings))
+        migrate(settings.admin_database_url or settings.database_url or _embedded(settings).url)
     except psycopg.OperationalError as error:
         raise NotReady(f"the database cannot be reached: {error}") from error
+    if settings.database_url is None:
+        EmbeddedPostgres(postgres_directory(settings)).make_login()
     with opened_record(settings) as record:
         ensure_instance(Engine(record), Context(system("bootstrap")))
 
