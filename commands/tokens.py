@@ -20,6 +20,7 @@ from tocsin.commands.apps import load_app
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine
 from tocsin.domain import token
+from tocsin.domain.described import described
 from tocsin.domain.errors import Forbidden, NotFound, Unauthenticated
 from tocsin.domain.token import IssueToken, RevokeToken, grantable
 
@@ -28,6 +29,7 @@ LIFETIME = timedelta(hours=1)
 _PURPOSE = "access-token"
 
 
+@described
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     """What a token says. ``token_id``: its stream. ``app_id``: of the credential; the instance's is good for all."""
 

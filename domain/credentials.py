@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
+from tocsin.domain.described import described
 from tocsin.domain.errors import Invalid
 
 APNS_URLS = {"production": "https://api.push.apple.com", "development": "https://api.sandbox.push.apple.com"}
@@ -41,6 +42,7 @@ class _Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     ca_path: str | None = None
 
 
+@described
 class ApnsConfiguration(_Configuration, frozen=True):
     """``topic``: the app's bundle id, by default the one a certificate names. ``key_id`` and ``team_id`` go with a
     signing key (.p8), not with a certificate.
@@ -61,6 +63,7 @@ class ApnsConfiguration(_Configuration, frozen=True):
         return self.base_url or APNS_URLS[self.environment]
 
 
+@described
 class FcmConfiguration(_Configuration, frozen=True):
     """``project_id``: the Firebase project, by default the service account's own."""
 
@@ -68,6 +71,7 @@ class FcmConfiguration(_Configuration, frozen=True):
     base_url: str = FCM_URL
 
 
+@described
 class WnsConfiguration(_Configuration, frozen=True):
     """``client_id``: the package SID, or the Azure application's id with its own ``token_url`` and ``scope``.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tocsin.domain.described import described
 from tocsin.domain.errors import Invalid
 from tocsin.domain.rules import between, json_object, one_of, optional_text, web_address
 
@@ -35,6 +36,7 @@ class Priority(StrEnum):
     NORMAL = "normal"
 
 
+@described
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A push message before any provider's rendering.
 

@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from tocsin.domain.catalog import CATALOG, NAMES, UPCASTS
+from tocsin.domain.described import described
 from tocsin.domain.entry import Actor, Entry, Fact
 from tocsin.domain.personal import Personal, erased
 from tocsin.eventlog.keyring import KeyRing, ReadingKey, SubjectKey, WritingKeys
@@ -30,6 +31,7 @@ F = TypeVar("F")
 _KID = re.compile(rb'"kid":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.[1-9][0-9]{0,8})?)","ciphertext":"')
 
 
+@described
 class _Sealed(msgspec.Struct, frozen=True):
     kid: str
     ciphertext: bytes
@@ -41,6 +43,15 @@ class _Body(msgspec.Struct, Generic[F], frozen=True, omit_defaults=True):
     command_id: UUID
     correlation_id: UUID
     causation_id: UUID | None = None
+
+
+@cache
+def _body_of(fact: type[Fact]) -> type[_Body[Fact]]:
+    return described(_Body[fact])  # type: ignore[valid-type]
+
+
+for _fact, _ in CATALOG.values():
+    _body_of(_fact)
 
 
 class UnknownEvent(Exception):
@@ -125,7 +136,7 @@ class Codec:
     def _decoder(self, name: str) -> msgspec.json.Decoder[Any]:
         decoder = self._reading.decoders.get(name)
         if decoder is None:
-            decoder = msgspec.json.Decoder(_Body[CATALOG[name][0]], dec_hook=self._take)  # type: ignore[misc]
+            decoder = msgspec.json.Decoder(_body_of(CATALOG[name][0]), dec_hook=self._take)
             self._reading.decoders[name] = decoder
         return decoder
 

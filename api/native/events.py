@@ -17,6 +17,7 @@ from tocsin.api.native.document import lists, query
 from tocsin.api.native.events_json import EventAnswer, event_answer
 from tocsin.api.reads import decoded_cursor, encoded_cursor, limit, number_argument, page_of, position_argument
 from tocsin.api.services import services
+from tocsin.domain.described import described
 from tocsin.domain.errors import Invalid, TocsinError
 from tocsin.projections.feed import FEED_NAMES, START, Address, FeedPage, after_position
 
@@ -52,6 +53,7 @@ class Gone(TocsinError):
     code = "gone"
 
 
+@described
 class _Place(msgspec.Struct, array_like=True, frozen=True):
     epoch: int
     position: int

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 from fact_strategies import facts
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_builders import ACTOR, entry, fact_of, raw_table, registration, subscription
 
@@ -52,7 +55,7 @@ def subclasses(cls: type) -> set[type]:
 
 class TestRoundTrip:
     @pytest.mark.parametrize("name", CATALOG)
-    @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=8)
     @given(data=st.data())
     def test_what_is_recorded_is_what_is_read(self, record: Record, name: str, data: st.DataObject) -> None:
         fact = data.draw(facts(CATALOG[name][0]))
@@ -214,3 +217,9 @@ class TestVersions:
     def test_a_python_path_is_nowhere_in_the_record(self, record: Record, earlier: Entry, record_url: str) -> None:
         assert b"tocsin" not in raw_table(record_url)
         assert b"DeviceRegistered" not in raw_table(record_url)
+
+
+def test_threads_may_all_decode_their_first_events_at_once() -> None:
+    program = Path(__file__).with_name("first_decodings.py")
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
