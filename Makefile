@@ -10,8 +10,9 @@ demo: .venv/ready
 run: .venv/ready
 	@$(BIN)/tocsin up --data $(or $(DATA),data) $(ARGS)
 
+# Much of the tests' time is waiting, so there is one process more than the smallest machine has processors.
 test: lint
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(or $(PROCESSES),3) $(ARGS)
 
 # mypy and import-linter see the package whole only as it is installed: built into one folder.
 lint: .venv/ready-to-test

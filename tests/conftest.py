@@ -7,18 +7,40 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
-from psycopg import sql
+from databases import empty_database, migrated_database, name_of
+from hypothesis import HealthCheck, settings
+from order import longest_first
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
 
+# The same examples in every run, whatever time they take on a busy machine. A fixture may serve all examples of a test.
+settings.register_profile(
+    "tests",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("tests")
+
 pytest_plugins = ["kafka_fixtures", "node_fixtures"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=longest_first)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    from sharing import FilesInOrder
+
+    # Otherwise the files with most tests would go first, which take no time.
+    config.option.loadscopereorder = False
+    return FilesInOrder(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +78,8 @@ def _reachable_directory() -> Path:
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
     """The URL of a fresh, empty database."""
-    yield from _database(postgres_url)
+    with empty_database(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -64,43 +87,13 @@ def migrated_template(postgres_url: str) -> Iterator[str]:
     """The name of a database with Tocsin's schema, to be copied."""
     from tocsin.eventlog.migrate import migrate
 
-    name = _new_name()
-    _administer(postgres_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    migrate(_with_database(postgres_url, name))
-    yield name
-    _drop(postgres_url, name)
+    with empty_database(postgres_url) as url:
+        migrate(url)
+        yield name_of(url)
 
 
 @pytest.fixture
 def migrated_database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
     """The URL of a fresh database with Tocsin's schema and nothing in it."""
-    for url in _database(postgres_url, migrated_template):
-        # A copy takes everything of its template but the grants on the database itself.
-        grant = sql.SQL("GRANT CREATE ON DATABASE {} TO tocsin_app").format(sql.Identifier(urlsplit(url).path[1:]))
-        _administer(url, grant)
+    with migrated_database(postgres_url, migrated_template) as url:
         yield url
-
-
-def _database(admin_url: str, template: str = "template0") -> Iterator[str]:
-    name = _new_name()
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-    _administer(admin_url, create.format(sql.Identifier(name), sql.Identifier(template)))
-    yield _with_database(admin_url, name)
-    _drop(admin_url, name)
-
-
-def _drop(admin_url: str, name: str) -> None:
-    _administer(admin_url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _administer(admin_url: str, statement: sql.Composed) -> None:
-    with psycopg.connect(admin_url, autocommit=True) as connection:
-        connection.execute(statement)
-
-
-def _new_name() -> str:
-    return f"tocsin_test_{uuid.uuid4().hex[:12]}"
-
-
-def _with_database(url: str, name: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

@@ -18,12 +18,15 @@ class CannotInstall(Exception):
 
 
 def is_offered(package: str) -> bool:
-    """Whether the package manager has a package for us. Raises CannotInstall where its lists cannot be had."""
+    """Whether the package manager could install a package. Raises CannotInstall where its lists cannot be had."""
     if not _may_install():
         return False
     with only_one_process("system-packages"):
         _update_lists()
-    return subprocess.run(["apt-cache", "show", package], capture_output=True, check=False).returncode == 0
+    # A package that others merely name is shown like one that can be had; only the attempt tells them apart.
+    return (
+        subprocess.run(["apt-get", "install", "--simulate", package], capture_output=True, check=False).returncode == 0
+    )
 
 
 def install(*packages: str) -> None:

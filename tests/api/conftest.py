@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
 from calling import AppendsNothing, Caller
+from databases import migrated_database
 from flask import Flask
-from psycopg import sql
+from patience import PATIENCE
 from serving import serving
 
 from tocsin.api.app import create_app
@@ -37,13 +35,8 @@ MakeServices = Callable[..., Services]
 @pytest.fixture(scope="module")
 def database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
     """The URL of a database with Tocsin's schema, for the tests of one module."""
-    name = sql.Identifier(f"tocsin_api_{uuid.uuid4().hex[:12]}")
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(sql.SQL("create database {} template {}").format(name, sql.Identifier(migrated_template)))
-        server.execute(sql.SQL("grant create on database {} to tocsin_app").format(name))
-    yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name.as_string().strip(chr(34))}"))
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(sql.SQL("drop database {} with (force)").format(name))
+    with migrated_database(postgres_url, migrated_template) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +90,7 @@ def waiter(record: Record) -> Iterator[Waiter]:
 @pytest.fixture(scope="module")
 def projector(engine: Engine, database_url: str, waiter: Waiter) -> Iterator[None]:
     with projecting(engine.record, database_url):
-        assert waiter.wait_for(engine.record.head().position, NAMES, 60)
+        assert waiter.wait_for(engine.record.head().position, NAMES, PATIENCE)
         yield
 
 
@@ -123,7 +116,7 @@ def instance_token(engine: Engine, waiter: Waiter, projector: None) -> str:
     done = issue_credential(
         engine, Context(system("test")), INSTANCE, kind="bearer", dialect="native", name="admin", roles=["admin"]
     )
-    assert waiter.wait_for(done.position, ["apps"], 30)
+    assert waiter.wait_for(done.position, ["apps"], PATIENCE)
     return done.result.secret
 
 

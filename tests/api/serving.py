@@ -6,12 +6,13 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 from urllib.request import urlopen
+
+from patience import PATIENCE, eventually
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def serving(database_url: str, key_file: Path, log: IO[str], port: int = 0, work
         yield url
     finally:
         process.terminate()
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=PATIENCE) == 0
 
 
 def start(
@@ -45,11 +46,13 @@ def free_port() -> int:
 
 def await_answer(url: str, process: subprocess.Popen[bytes]) -> None:
     """Wait until a URL answers 200."""
-    for _ in range(600):
-        assert process.poll() is None, "the server ended"
-        try:
-            with urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{url} never answered")
+    eventually(lambda: _answers(url, process), f"{url} answers")
+
+
+def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "the server ended"
+    try:
+        with urlopen(url, timeout=PATIENCE):
+            return True
+    except OSError:
+        return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from calling import AppendsNothing, Caller, token
@@ -59,7 +59,7 @@ MATRIX: list[tuple[str, str, Any, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize("header", [None, "Bearer", "Bearer x", "Basic abc", f"Bearer tcn_{uuid4().hex}_guess"])
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer x", "Basic abc", f"Bearer tcn_{UUID(int=1).hex}_guess"])
 def test_a_call_without_a_token_that_opens_something_is_401(app: Flask, header: str | None) -> None:
     answer = app.test_client().get("/v1/apps", headers={} if header is None else {"Authorization": header})
     assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")

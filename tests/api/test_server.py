@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
 import signal
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
 from calling import Caller, token
+from patience import PATIENCE, eventually
 from serving import await_answer, free_port, serving, start
 
 
@@ -60,10 +61,7 @@ def test_a_process_that_is_killed_is_replaced(
     with file.open("w") as log, serving(database_url, key_file, log, workers=1) as url:
         (worker,) = workers_of(file)
         os.kill(worker, signal.SIGKILL)
-        for _ in range(300):
-            if len(workers_of(file)) == 2:
-                break
-            time.sleep(0.1)
+        eventually(lambda: len(workers_of(file)) == 2, "another one is there")
         assert requests.get(f"{url}{campus.prefix}", headers=bearer(campus)).status_code == 200
 
 
@@ -77,13 +75,13 @@ def test_a_server_told_to_stop_finishes_what_it_is_answering_and_leaves_nothing(
         await_answer(f"{url}/healthz", process)
         assert list(tmp_path.glob("tocsin-metrics-*"))
         end = requests.get(f"{url}{campus.prefix}/events?limit=1000", headers=bearer(campus)).json()["next"]
-        with ThreadPoolExecutor(1) as pool:
-            address = f"{url}{campus.prefix}/events?wait=3&cursor={end}"
-            waiting = pool.submit(requests.get, address, headers=bearer(campus))
-            time.sleep(0.5)
-            process.send_signal(signal.SIGTERM)
-            assert waiting.result(timeout=30).json()["items"] == []
-        assert process.wait(timeout=30) == 0
+        waiting = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        waiting.request("GET", f"{campus.prefix}/events?wait=3&cursor={end}", headers=bearer(campus))
+        # Connections are taken in their order: whoever is answered after the one that waits says that it was taken.
+        assert requests.get(f"{url}/healthz").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert json.load(waiting.getresponse())["items"] == []
+        assert process.wait(timeout=PATIENCE) == 0
     assert not any(map(is_running, workers_of(file)))
     assert not list(tmp_path.glob("tocsin-metrics-*"))
     with (tmp_path / "other").open("w") as log, serving(database_url, key_file, log, port=port) as again:
@@ -96,7 +94,7 @@ def test_a_server_whose_port_is_taken_says_so_and_ends(database_url: str, key_fi
         taken.listen()
         with (tmp_path / "log").open("w") as log:
             process = start(database_url, key_file, log, taken.getsockname()[1], 1)
-            assert process.wait(timeout=60) != 0
+            assert process.wait(timeout=PATIENCE) != 0
     assert "in use" in (tmp_path / "log").read_text()
 
 

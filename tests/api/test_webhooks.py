@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hmac
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from ipaddress import ip_network
@@ -14,6 +13,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from calling import AppendsNothing, Caller
+from patience import eventually
 from webhook_receiver import Received, Receiver, receiving
 
 from tocsin.eventlog import webhook_calls
@@ -49,13 +49,12 @@ def telling(record: Record, database_url: str, monkeypatch: pytest.MonkeyPatch) 
 
 def calls_of(campus: Caller, webhook: str, settled: int) -> list[dict[str, Any]]:
     """The webhook's calls, once so many are settled."""
-    deadline = time.monotonic() + 30
-    while True:
+
+    def found() -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = campus.get(f"/webhooks/{webhook}/calls").json["items"]
-        if sum(call["status"] != "pending" for call in items) >= settled:
-            return items
-        assert time.monotonic() < deadline, items
-        time.sleep(0.05)
+        return items if sum(call["status"] != "pending" for call in items) >= settled else []
+
+    return eventually(found, f"{settled} calls are settled")
 
 
 def is_signed(received: Received, secret: str) -> bool:

@@ -14,6 +14,7 @@ import time
 import uuid
 from pathlib import Path
 
+from embedded.processes import is_alive
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
@@ -115,7 +116,7 @@ class Broker:
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self._serves():
-            if time.monotonic() > deadline or not _is_running(self._pid):
+            if time.monotonic() > deadline or not is_alive(self._pid):
                 raise NoBroker(f"the broker did not start:\n{self._log.read_text()[-3000:]}")
             time.sleep(0.1)
 
@@ -141,12 +142,6 @@ class Broker:
         """End it and remove its data."""
         self._end_shell()
         shutil.rmtree(self._home)
-
-
-def _is_running(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return bool(state.strip()) and not state.startswith("Z")
 
 
 def _free_port() -> int:

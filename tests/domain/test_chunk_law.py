@@ -298,7 +298,7 @@ def each_device_is_in_one_place(state: Chunk) -> bool:
 
 
 TestChunkAgainstNaiveDevices = ChunkAgainstNaiveDevices.TestCase
-TestChunkAgainstNaiveDevices.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+TestChunkAgainstNaiveDevices.settings = settings(max_examples=250, stateful_step_count=40)
 
 
 index = st.integers(-1, 6)
@@ -344,7 +344,7 @@ any_event: st.SearchStrategy[Any] = st.one_of(
 
 
 @given(size=st.integers(0, 6), events=st.lists(any_event, min_size=8, max_size=25))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_sequence_of_events_whatever_it_says_breaks_the_law(size: int, events: list[Fact]) -> None:
     devices = tuple(UUID(int=i + 1) for i in range(size))
     state = evolve(None, ChunkPlanned(send_id=UUID(int=9), ordinal=0, provider="fcm", lane="bulk", devices=devices))

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from patience import eventually
+
 from tocsin.eventlog.embedded import EmbeddedPostgres
 
 from .conftest import Start
-from .processes import is_alive, postmaster_pid, recall, remember, until
+from .processes import is_alive, postmaster_pid, recall, remember
 
 # Starts the server on a directory, says its port, and gives it up once its standard input ends.
 STARTER = """
@@ -104,12 +106,12 @@ def test_the_role_does_not_outlive_the_process_that_started_it(stopped: Path, st
     role = int(_say(parent))
     postmaster = postmaster_pid(stopped)
     parent.kill()
-    until(lambda: not is_alive(role) and not is_alive(postmaster))
+    eventually(lambda: not is_alive(role) and not is_alive(postmaster))
 
 
 def test_an_initialisation_that_was_killed_is_begun_anew(data_dir: Path, start: Start) -> None:
     starter = start("-c", STARTER, data_dir)
-    until(lambda: list(data_dir.glob("server/initialising-*/pgdata/base")))
+    eventually(lambda: list(data_dir.glob("server/initialising-*/pgdata/base")))
     os.killpg(starter.pid, signal.SIGKILL)
     starter.wait()
     assert not (data_dir / "server" / "pgdata").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from eventsourcing.persistence import OperationalError
+from patience import PATIENCE, eventually
 from psycopg import Connection
 from record_builders import APP, assert_dense, stored, subscription, unit_of
 
@@ -50,13 +50,6 @@ def locked_head(url: str) -> Iterator[Connection[Any]]:
         yield connection
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 @pytest.fixture
 def start(group: GroupCommit) -> Iterator[Start]:
     """Append units, each in a thread of its own."""
@@ -65,7 +58,7 @@ def start(group: GroupCommit) -> Iterator[Start]:
 
 
 def queued(group: GroupCommit, count: int) -> None:
-    until(lambda: len(group._waiting) == count)
+    eventually(lambda: len(group._waiting) == count)
 
 
 def test_what_queues_while_a_transaction_is_under_way_makes_the_next(
@@ -73,7 +66,7 @@ def test_what_queues_while_a_transaction_is_under_way_makes_the_next(
 ) -> None:
     with locked_head(record_url):
         first = start(unit_of(1))
-        until(lambda: getattr(recorder, "sizes", []) == [1])
+        eventually(lambda: getattr(recorder, "sizes", []) == [1])
         others = start(*(unit_of(2) for _ in range(20)))
         queued(group, 20)
     assert all(isinstance(each.result(), Appended) for each in first + others)
@@ -90,7 +83,7 @@ def test_refused_units_do_not_hurt_their_neighbours(
     rival = uuid4()
     with locked_head(record_url):
         start(unit_of(1))
-        until(lambda: len(recorder.sizes) == 2)
+        eventually(lambda: len(recorder.sizes) == 2)
         outcomes = start(
             unit_of(1),
             Unit([stored(known)]),
@@ -113,7 +106,7 @@ def test_a_unit_the_database_cannot_take_fails_alone_and_nobody_is_appended_twic
     recorder.append([Unit([], secrets=[secret])])
     with locked_head(record_url):
         start(unit_of(1))
-        until(lambda: len(recorder.sizes) == 2)
+        eventually(lambda: len(recorder.sizes) == 2)
         good, bad, other = start(unit_of(1), Unit([stored(uuid4())], secrets=[secret]), unit_of(1))
         queued(group, 3)
     assert isinstance(good.result(), Appended)
@@ -128,12 +121,12 @@ def test_a_lost_session_is_told_to_all_of_its_group_and_none_is_tried_again(
 ) -> None:
     with locked_head(record_url):
         first = start(unit_of(1))
-        until(lambda: getattr(recorder, "sizes", []) == [1])
+        eventually(lambda: getattr(recorder, "sizes", []) == [1])
         others = start(unit_of(1), unit_of(1))
         queued(group, 2)
-        until(lambda: terminate_waiting_writers(record_url) == 1)
-        until(lambda: recorder.sizes == [1, 2])
-        until(lambda: terminate_waiting_writers(record_url) == 1)
+        eventually(lambda: terminate_waiting_writers(record_url) == 1)
+        eventually(lambda: recorder.sizes == [1, 2])
+        eventually(lambda: terminate_waiting_writers(record_url) == 1)
     for each in first + others:
         with pytest.raises(OperationalError, match="terminating connection"):
             each.result()
@@ -160,7 +153,7 @@ def test_a_caller_that_is_interrupted_while_it_queues_is_passed_over(
 
     with locked_head(record_url):
         first = start(unit_of(1))
-        until(lambda: getattr(recorder, "sizes", []) == [1])
+        eventually(lambda: getattr(recorder, "sizes", []) == [1])
         with monkeypatch.context() as patch:
             patch.setattr("tocsin.eventlog.group._Member.wait", raising(Interrupted()))
             with pytest.raises(Interrupted):
@@ -181,13 +174,13 @@ def test_a_leader_that_is_interrupted_tells_its_group_and_hands_over(
 
     def interrupted(units: Sequence[Unit]) -> list[Outcome]:
         under_way.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
         monkeypatch.undo()
         raise Interrupted
 
     monkeypatch.setattr(recorder, "append", interrupted)
     leader = start(unit_of(1))
-    assert under_way.wait(10)
+    assert under_way.wait(PATIENCE)
     followers = start(unit_of(1), unit_of(1))
     queued(group, 2)
     go_on.set()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 from record_builders import APP, stored
@@ -96,7 +96,7 @@ def plain(outcome: Outcome) -> Any:
     return type(outcome), vars(outcome)
 
 
-@settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=70)
 @given(groups=histories)
 def test_the_same_units_come_to_the_same_by_function_and_by_copy(record: Record, groups: list[list[Unit]]) -> None:
     by_function = carried_out(Calling, record, groups)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from history import History
+from patience import PATIENCE
 from psycopg import Connection
 
 from tocsin.eventlog import database
@@ -86,6 +87,6 @@ def project(history: History, waiter: Waiter, projector: Callable[..., None]) ->
         if not started:
             projector()
             started.append(True)
-        assert waiter.wait_for(history.position, names or NAMES, timeout=30)
+        assert waiter.wait_for(history.position, names or NAMES, timeout=PATIENCE)
 
     return catch_up

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4, uuid5
 
 import pytest
 from history import History
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from psycopg import Connection
@@ -178,7 +178,7 @@ def exclusion(state: Device, configured_now: set[str]) -> Exclusion | None:
     return None if provider_for(state.platform) in configured_now else Exclusion.NO_PROVIDER
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40)
 @given(facts=histories(), asked=st.lists(audiences, min_size=1, max_size=4), data=st.data())
 def test_an_audience_as_of_a_position_is_what_the_record_up_to_it_says(
     history: History,

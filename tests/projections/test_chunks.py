@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from history import History
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lives import chunk_facts, chunk_lives, moments, planned, requested
 from msgspec.structs import replace
@@ -37,7 +37,6 @@ def fold(facts: list[Fact]) -> Chunk:
     return state
 
 
-@settings(deadline=None)
 @given(life=chunk_lives, not_before=st.none() | moments)
 def test_a_frozen_state_thaws_to_what_it_was(life: list[Fact], not_before: datetime | None) -> None:
     state = fold([planned(uuid4(), 0, not_before=not_before), *life])
@@ -48,7 +47,7 @@ def test_a_frozen_state_thaws_to_what_it_was(life: list[Fact], not_before: datet
     assert freeze(thawed) == freeze(state)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40)
 @given(lives=st.lists(chunk_lives, min_size=1, max_size=3), cuts=st.lists(st.integers(0, 45), max_size=2))
 def test_read_models_follow_chunks_through_anything(
     history: History,
@@ -142,7 +141,7 @@ def test_a_late_answer_moves_a_device_from_one_count_to_another(
     assert len(deliveries.list_deliveries(connection, send_id, outcome="unknown").items) == 5
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5)
 @given(lives=st.lists(st.lists(chunk_facts, max_size=30), min_size=10, max_size=10))
 def test_rebuilt_models_of_chunks_equal_those_that_were_followed(
     history: History, project: Project, connection: Connection[Any], lives: list[list[Fact]]

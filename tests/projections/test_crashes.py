@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from campus import Campus
 from history import History
+from patience import PATIENCE, eventually
 from psycopg import Connection
 
 from tocsin.eventlog.record import Record
@@ -72,12 +73,11 @@ def test_projectors_killed_at_random_leave_what_a_rebuild_makes(
         before = folded(connection)
         victim = start()
         campus.live(dice.randrange(40, 160))
-        while folded(connection) == before:
-            time.sleep(0.005)
+        eventually(lambda before=before: folded(connection) > before)
         time.sleep(dice.random() * 0.1)
         victim.kill()
     start()
-    assert waiter.wait_for(history.position, NAMES, timeout=60)
+    assert waiter.wait_for(history.position, NAMES, timeout=PATIENCE)
     assert_equal_to_a_rebuild(record, connection)
 
 
@@ -87,17 +87,14 @@ def test_a_projector_that_was_frozen_does_not_write_late(
     campus = Campus(history, seed=3)
     frozen, _ = start(), start()
     campus.live(200)
-    assert waiter.wait_for(history.position, NAMES, timeout=30)
+    assert waiter.wait_for(history.position, NAMES, timeout=PATIENCE)
     frozen.send_signal(signal.SIGSTOP)
     campus.live(100)
     assert not waiter.wait_for(history.position, NAMES, timeout=1), "the two had shared the partitions"
-    deadline = time.monotonic() + 40
-    while passed(connection, NAMES) < history.position:
-        assert time.monotonic() < deadline, "nobody took the partitions of the frozen one over"
-        time.sleep(0.1)
+    eventually(lambda: passed(connection, NAMES) >= history.position)
     frozen.send_signal(signal.SIGCONT)
     campus.live(100)
-    assert waiter.wait_for(history.position, NAMES, timeout=30)
+    assert waiter.wait_for(history.position, NAMES, timeout=PATIENCE)
     assert_equal_to_a_rebuild(record, connection)
 
 
@@ -119,5 +116,5 @@ def test_projectors_survive_the_end_of_all_their_sessions(
                 " and (application_name like 'tocsin %%' or application_name = 'tocsin-read')",
                 (connection.info.dbname,),
             )
-    assert waiter.wait_for(history.position, NAMES, timeout=60)
+    assert waiter.wait_for(history.position, NAMES, timeout=PATIENCE)
     assert_equal_to_a_rebuild(record, connection)

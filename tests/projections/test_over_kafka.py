@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from campus import Campus
 from history import History
+from patience import PATIENCE
 from psycopg import Connection
 
 from tocsin.eventlog.record import Record
@@ -46,10 +47,10 @@ def test_read_models_follow_the_record_through_kafka_and_carry_on_after_a_rebuil
     projecting = threading.Thread(target=run, args=(kafka_stream, record, NAMES, stop))
     projecting.start()
     campus.live(200)
-    assert waiter.wait_for(history.position, NAMES, timeout=60)
+    assert waiter.wait_for(history.position, NAMES, timeout=PATIENCE)
     rebuild(record, NAMES)
     campus.live(200)
-    assert waiter.wait_for(history.position, NAMES, timeout=60)
+    assert waiter.wait_for(history.position, NAMES, timeout=PATIENCE)
     stop.set()
     projecting.join()
     followed = {name: fingerprint(connection, name) for name in NAMES}

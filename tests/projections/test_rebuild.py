@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import psycopg
 import pytest
 from campus import Campus
 from history import History
+from patience import eventually
 from psycopg import Connection
 
 from tocsin.domain.events.device import DeviceRegistered, DeviceRetired, Retirement, Subscribed
@@ -180,13 +180,6 @@ def test_a_share_ends_with_the_process_that_asked_for_it(
 def waits_for_the_lock(connection: Connection[Any]) -> bool:
     found = connection.execute("select count(*) from pg_locks where not granted").fetchone()
     return found is not None and found[0] > 0
-
-
-def eventually(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not look():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_two_rebuilds_of_one_read_model_do_not_run_at_once(record: Record, history: History) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -12,6 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from history import History
+from patience import eventually
 from psycopg import Connection
 
 from tocsin.domain.events.app import AppCreated
@@ -33,13 +33,6 @@ OTHERS = tuple(name for name in NAMES if name not in ("devices", "audience"))
 
 def status(connection: Connection[Any], projection: str) -> Status:
     return next(one for one in statuses(connection) if one.projection == projection)
-
-
-def eventually(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not look():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_an_event_that_cannot_be_folded_stops_its_read_model_alone_and_is_not_skipped(

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 from provider_tools import (
     APNS_TOKEN,
     Opener,
@@ -156,7 +157,7 @@ def test_a_fetch_of_a_token_holds_up_no_other_credential(
     slow = open_provider(WnsCredential("id", "s", endpoint.url, "scope", ("127.0.0.1",), endpoint.ca_path), transport)
     gateway = Gateway(transport, timeout=3)
     gateway.send(slow, [push(endpoint.url + "/channel", 1)])
-    assert asked.wait(10)
+    assert asked.wait(PATIENCE)
     gateway.send(opened("apns"), [push(APNS_TOKEN, 2)])
     assert [answer.index for answer in gateway.answers(2.5)] == [2]
 

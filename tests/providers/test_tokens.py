@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from patience import PATIENCE
 
 from tocsin.workers.providers.tokens import (
     REFUSED_AGAIN_AFTER,
@@ -30,7 +31,7 @@ class Issuer:
     def fetch(self) -> Bearer:
         self.asked += 1
         number = self.asked
-        assert self.open.wait(10)
+        assert self.open.wait(PATIENCE)
         if self.fault is not None:
             raise self.fault
         now = time.time()
@@ -42,7 +43,7 @@ class Issuer:
         return tokens
 
     def wait(self) -> None:
-        assert self.ended.acquire(timeout=10)
+        assert self.ended.acquire(timeout=PATIENCE)
 
 
 def test_a_token_is_fetched_once_however_often_it_is_asked_for() -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import h2.errors
 import pycurl
 import pytest
+from patience import PATIENCE
 from provider_tools import Script, after_warming, answers, exchange, pool_of, request, warm
 from scripted_provider import Cut, Deed, GoAway, Reply, Reset, Seen, Silence
 
@@ -277,7 +278,7 @@ def test_closing_settles_everything_that_is_under_way(scripted: Script) -> None:
     pool = pool_of(provider, max_in_flight=1)
     channel.submit(request(provider, pool), "sent")
     channel.submit(request(provider, pool), "waiting")
-    assert arrived.wait(10)
+    assert arrived.wait(PATIENCE)
     transport.close(grace=0.0)
     outcomes = {result.tag: result.failure for result in channel.results(0)}
     assert outcomes == {"sent": Failure.IN_DOUBT, "waiting": Failure.NOT_SENT}

@@ -104,7 +104,7 @@ def test_a_reset_forgets_everything_but_the_sequence(sandbox: SandboxHandle, met
     before = sandbox.stats()["last_sequence"]
     sandbox.fault(provider="apns", status=503)
     sandbox.set(latency_ms=5)
-    assert requests.request(method, f"{sandbox.control_url}/reset", timeout=5).status_code == 204
+    assert requests.request(method, f"{sandbox.control_url}/reset", timeout=60).status_code == 204
     assert (sandbox.received(answer="all"), sandbox.devices(), sandbox.faults()) == ([], [], [])
     stats = sandbox.stats()
     assert (stats["total"], stats["by_answer"], stats["last_sequence"]) == (0, {}, before)
@@ -116,16 +116,16 @@ def test_a_reset_forgets_everything_but_the_sequence(sandbox: SandboxHandle, met
 def test_faults_are_listed_and_removed_one_by_one_or_together(sandbox: SandboxHandle) -> None:
     first, second, third = (sandbox.fault(provider=name, status=500) for name in ("apns", "fcm", "wns"))
     url = f"{sandbox.control_url}/faults"
-    assert requests.delete(f"{url}/{second['id']}", timeout=5).status_code == 204
+    assert requests.delete(f"{url}/{second['id']}", timeout=60).status_code == 204
     assert [fault["id"] for fault in sandbox.faults()] == [first["id"], third["id"]]
-    assert requests.delete(f"{url}/{second['id']}", timeout=5).status_code == 404
+    assert requests.delete(f"{url}/{second['id']}", timeout=60).status_code == 404
     sandbox.clear_faults()
     assert sandbox.faults() == []
 
 
 def test_settings_are_shown_and_only_some_can_be_changed(sandbox: SandboxHandle) -> None:
     assert sandbox.set(latency_ms=2.5)["latency_ms"] == 2.5
-    assert requests.get(f"{sandbox.control_url}/settings", timeout=5).json()["max_streams"] == 1000
+    assert requests.get(f"{sandbox.control_url}/settings", timeout=60).json()["max_streams"] == 1000
     for settings in ({"max_streams": 5}, {"latency_ms": "1"}, {"latency_ms": -1}, {"prefix_faults": 0}):
         with pytest.raises(SandboxError):
             sandbox.set(**settings)
@@ -162,14 +162,14 @@ def test_a_filter_that_makes_no_sense_is_refused(
 def test_a_call_that_cannot_be_served_says_why(
     sandbox: SandboxHandle, method: str, path: str, body: str, status: int
 ) -> None:
-    answer = requests.request(method, sandbox.control_url + path, data=body, timeout=5)
+    answer = requests.request(method, sandbox.control_url + path, data=body, timeout=60)
     assert answer.status_code == status
     assert answer.json()["error"]
     assert ("allow" in answer.headers) == (status == 405)
 
 
 def test_the_page_needs_nothing_from_elsewhere(sandbox: SandboxHandle) -> None:
-    answer = requests.get(sandbox.control_url, timeout=5)
+    answer = requests.get(sandbox.control_url, timeout=60)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert re.findall(r"https?://|\bsrc=|@import|url\(", answer.text) == []
 

@@ -7,7 +7,7 @@ from typing import Any
 import pycurl
 import pytest
 from h2.events import StreamEnded
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from raw_http2 import RawHttp2
 from sandbox_clients import TOKEN, apns, fcm, fcm_assertion, send, wns, wns_credentials
@@ -19,7 +19,6 @@ from tocsin.sandbox.server import SandboxHandle
 TOKENS = st.text("ab", max_size=3)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 5), st.integers(0, 9))
 def test_a_fault_happens_as_often_as_it_says(times: int, requests: int) -> None:
     script = FaultScript()
@@ -28,7 +27,6 @@ def test_a_fault_happens_as_often_as_it_says(times: int, requests: int) -> None:
     assert taken == [number < times for number in range(requests)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(TOKENS, st.booleans()), max_size=5), TOKENS)
 def test_the_oldest_fault_that_meets_a_token_is_taken(specs: list[tuple[str, bool]], token: str) -> None:
     script = FaultScript()

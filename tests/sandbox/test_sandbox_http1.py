@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pycurl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sandbox_clients import apns, send
 
@@ -31,7 +31,6 @@ def talk(handle: SandboxHandle, *parts: bytes) -> bytes:
         return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=50)), st.lists(st.integers(1, 20), min_size=1))
 def test_a_chunked_body_is_the_same_however_it_arrives(chunks: list[bytes], steps: list[int]) -> None:
     wire = b"".join(b"%x;note=1\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\nTrailer: x\r\n\r\nNEXT"
@@ -45,7 +44,6 @@ def test_a_chunked_body_is_the_same_however_it_arrives(chunks: list[bytes], step
     assert bytes(buffer) + wire[sent:] == b"NEXT"
 
 
-@settings(deadline=None)
 @given(
     st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="?#"), max_size=40),
     st.text("ab=&", max_size=9),

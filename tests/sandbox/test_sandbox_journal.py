@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.sandbox.exchange import Request
@@ -21,7 +21,6 @@ def journal_of(requests: list[tuple[str, str, bool]], keep: int) -> Journal:
     return journal
 
 
-@settings(deadline=None)
 @given(REQUESTS, st.integers(1, 10))
 def test_the_counters_know_all_and_the_list_the_latest(requests: list[tuple[str, str, bool]], keep: int) -> None:
     journal = journal_of(requests, keep)
@@ -32,7 +31,6 @@ def test_the_counters_know_all_and_the_list_the_latest(requests: list[tuple[str,
     assert [(entry.provider, entry.push.token, entry.delivered) for entry in kept] == requests[-keep:]
 
 
-@settings(deadline=None)
 @given(REQUESTS, st.integers(1, 5))
 def test_a_reader_that_pages_by_sequence_sees_everything_once(
     requests: list[tuple[str, str, bool]], limit: int
@@ -46,7 +44,6 @@ def test_a_reader_that_pages_by_sequence_sees_everything_once(
     assert len(seen) == sum(delivered for _, _, delivered in requests)
 
 
-@settings(deadline=None)
 @given(REQUESTS)
 def test_every_named_device_is_counted_apart(requests: list[tuple[str, str, bool]]) -> None:
     journal = journal_of(requests, keep=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sandbox_clients import ALERT, TOAST, TOKEN
 
@@ -145,7 +145,6 @@ def desk(shared_desk: Desk) -> Desk:
     return shared_desk
 
 
-@settings(deadline=None)
 @given(
     method=st.sampled_from(["POST", "GET", "PUT"]),
     path=PATHS | LATIN,

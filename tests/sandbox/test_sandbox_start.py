@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
+from patience import PATIENCE
 from sandbox_clients import apns, send
 
 from tocsin.sandbox.handle import SandboxError
@@ -139,7 +140,7 @@ def test_the_process_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
     assert is_listening(url)
     starter.kill()
     starter.communicate()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while is_listening(url) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not is_listening(url)
@@ -150,9 +151,9 @@ def test_the_command_says_where_everything_is_and_stops_on_ctrl_c(tmp_path: Path
     assert process.stdout is not None
     greeting = [process.stdout.readline() for _ in range(4)]
     providers = json.loads((tmp_path / "providers.json").read_text())
-    assert requests.get(providers["control_url"] + "/stats", timeout=5).json()["total"] == 0
+    assert requests.get(providers["control_url"] + "/stats", timeout=60).json()["total"] == 0
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert providers["control_url"] in greeting[0]
     assert providers["push_url"] in greeting[1]

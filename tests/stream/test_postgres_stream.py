@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from patience import eventually
 from record_writer import RecordWriter
-from stream_contract import PolledMembers, StreamContract, until
+from stream_contract import PolledMembers, StreamContract
 from stream_spec import PARTITIONS, StreamSpec
 from transports import PostgresTransport, Transport
 
@@ -39,7 +40,7 @@ def test_any_number_of_members_gets_a_fair_share(record_url: str, members: int) 
     consumers = [stream.subscribe(EVENTS, "readers", lambda _: {}) for _ in range(members)]
     each, odd = divmod(PARTITIONS, members)
     with PolledMembers(consumers):
-        until(lambda: sorted(len(c.assigned) for c in consumers) == [each] * (members - odd) + [each + 1] * odd)
+        eventually(lambda: sorted(len(c.assigned) for c in consumers) == [each] * (members - odd) + [each + 1] * odd)
         assert frozenset().union(*(consumer.assigned for consumer in consumers)) == frozenset(range(PARTITIONS))
     for consumer in consumers:
         consumer.close()

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from patience import PATIENCE, eventually
 from record_writer import RecordWriter
-from stream_contract import Seen, drain, until
+from stream_contract import Seen, drain
 from transports import KafkaTransport
 
 from tocsin.eventlog.stream.port import EVENTS, Consumer
@@ -51,7 +52,7 @@ def test_relays_killed_in_the_middle_lose_nothing_and_repeat_nothing_visibly(
     for _ in range(2):
         before = relayed(record_url)
         relay = transport.start_relay()
-        until(lambda before=before: relayed(record_url) > before)
+        eventually(lambda before=before: relayed(record_url) > before)
         relay.kill()
     assert relayed(record_url) < MANY, "they were killed in the middle"
     transport.start_relay()
@@ -65,7 +66,7 @@ def test_a_frozen_relay_is_succeeded_and_does_no_harm_when_it_wakes(
 ) -> None:
     writer.append_many(MANY)
     frozen = transport.start_relay()
-    until(lambda: relayed(record_url) > 0)
+    eventually(lambda: relayed(record_url) > 0)
     frozen.send_signal(signal.SIGSTOP)
     assert relayed(record_url) < MANY, "it was frozen in the middle"
     successor = transport.start_relay()
@@ -85,12 +86,12 @@ def test_a_relay_told_to_stop_lets_the_next_one_lead(
 ) -> None:
     first = transport.start_relay()
     writer.append_many(10)
-    until(lambda: relayed(record_url) == 10)
+    eventually(lambda: relayed(record_url) == 10)
     first.terminate()
-    assert first.wait(timeout=10) == 0
+    assert first.wait(timeout=PATIENCE) == 0
     transport.start_relay()
     writer.append_many(10)
-    until(lambda: relayed(record_url) == 20)
+    eventually(lambda: relayed(record_url) == 20)
 
 
 def test_a_new_term_ends_the_former_leaders_right_to_move_the_cursor(writer: RecordWriter, record_url: str) -> None:

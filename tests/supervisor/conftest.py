@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE, eventually
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
 
@@ -50,11 +50,11 @@ class Supervised:
         return {process["name"]: process for process in listed}
 
     def wait_until_ready(self) -> None:
-        until((self.directory / "all.ready").exists)
+        eventually((self.directory / "all.ready").exists)
 
     def finish(self) -> str:
         """Wait for the supervisor's end; all it put out."""
-        return self.process.communicate(timeout=20)[0]
+        return self.process.communicate(timeout=PATIENCE)[0]
 
 
 Supervise = Callable[..., Supervised]
@@ -73,7 +73,7 @@ def supervise(tmp_path: Path) -> Iterator[Supervise]:
     for supervised in running:
         supervised.process.kill()
         supervised.process.communicate()
-        until(lambda one=supervised: not living(one.pids()))  # type: ignore[misc]
+        eventually(lambda one=supervised: not living(one.pids()))  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -96,14 +96,6 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
-    """Wait for a condition; fail when it has not come true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def guards_of(supervisor: int) -> set[int]:

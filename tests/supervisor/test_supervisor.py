@@ -12,10 +12,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from patience import eventually
 
 from tocsin.supervisor import ProcessSpec, State, Supervisor, read_status
 
-from .conftest import Supervise, guards_of, kill, living, until
+from .conftest import Supervise, guards_of, kill, living
 
 SUPERVISED_DATABASE = """
 import sys
@@ -45,8 +46,8 @@ def test_a_role_that_was_killed_comes_back_and_the_others_do_not_notice(supervis
     supervised.wait_until_ready()
     others, killed = supervised.pid_of("worker"), supervised.pid_of("database")
     kill(killed)
-    until(lambda: supervised.pid_of("database") != killed)
-    until(lambda: supervised.status()["database"]["state"] == "ready")
+    eventually(lambda: supervised.pid_of("database") != killed)
+    eventually(lambda: supervised.status()["database"]["state"] == "ready")
     assert supervised.status()["database"]["restarts"] == 1
     assert supervised.status()["worker"]["restarts"] == 0
     assert living({others})
@@ -68,7 +69,7 @@ def test_a_role_whose_program_is_missing_does_not_keep_the_others_down() -> None
     supervisor = Supervisor([ProcessSpec("missing", ["/no/such/program"]), ProcessSpec("there", ["sleep", "60"])])
     running = Thread(target=supervisor.run)
     running.start()
-    until(lambda: [status.state for status in supervisor.status()] == [State.PAUSING, State.READY])
+    eventually(lambda: [status.state for status in supervisor.status()] == [State.PAUSING, State.READY])
     supervisor.stop()
     running.join()
     assert {status.state for status in supervisor.status()} == {State.STOPPED}
@@ -80,7 +81,7 @@ def test_what_a_killed_role_had_started_is_gone_before_the_role_is_back(supervis
     offspring = {pid for _, what, pid in supervised.journal() if what == "bore"}
     assert living(offspring)
     kill(supervised.pid_of("worker"))
-    until(lambda: supervised.events().count("worker ready") == 2)
+    eventually(lambda: supervised.events().count("worker ready") == 2)
     assert not living(offspring)
 
 
@@ -99,7 +100,7 @@ def test_a_second_ctrl_c_waits_for_nobody(supervise: Supervise) -> None:
     supervised.wait_until_ready()
     os.kill(supervised.pid_of("worker"), signal.SIGSTOP)
     supervised.process.send_signal(signal.SIGINT)
-    until(lambda: supervised.status()["worker"]["state"] == "stopping")
+    eventually(lambda: supervised.status()["worker"]["state"] == "stopping")
     supervised.process.send_signal(signal.SIGINT)
     assert "stopping at once" in supervised.finish()
     assert supervised.process.returncode == 1
@@ -111,7 +112,7 @@ def test_a_killed_supervisor_leaves_no_child_and_no_grandchild(supervise: Superv
     supervised.wait_until_ready()
     assert len(living(supervised.pids())) == 4
     os.killpg(supervised.process.pid, signal.SIGKILL)
-    until(lambda: not living(supervised.pids()))
+    eventually(lambda: not living(supervised.pids()))
     ended = [event for event in supervised.events() if event.endswith("ended")]
     assert ended == ["worker ended", "database ended"]
 
@@ -121,15 +122,15 @@ def test_a_killed_guard_is_replaced_and_still_keeps_its_promise(supervise: Super
     supervised.wait_until_ready()
     (first,) = guards_of(supervised.process.pid)
     kill(first)
-    until(lambda: guards_of(supervised.process.pid) not in (set(), {first}))
+    eventually(lambda: guards_of(supervised.process.pid) not in (set(), {first}))
     kill(supervised.process.pid)
-    until(lambda: not living(supervised.pids()))
+    eventually(lambda: not living(supervised.pids()))
     assert set(supervised.events()[-2:]) == {"database ended", "worker ended"}
 
 
 def test_the_status_file_says_what_runs(supervise: Supervise, tmp_path: Path) -> None:
     supervised = supervise("database", "worker<database:fails=99")
-    until(lambda: [s.restarts > 0 for s in read_status(tmp_path / "processes.json")] == [False, True])
+    eventually(lambda: [s.restarts > 0 for s in read_status(tmp_path / "processes.json")] == [False, True])
     database, worker = read_status(tmp_path / "processes.json")
     assert (database.name, database.pid, database.state) == ("database", supervised.pid_of("database"), State.READY)
     assert worker.state is not State.READY
@@ -169,7 +170,7 @@ def test_a_killed_supervisor_takes_its_database_along_cleanly(data_dir: Path) ->
         assert supervisor.stdout.readline() == "all ready\n"
         postmaster = int((data_dir / "server" / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
         supervisor.kill()
-    until(lambda: not living({postmaster}))
+    eventually(lambda: not living({postmaster}))
     assert not (data_dir / "server" / "pgdata" / "postmaster.pid").exists()
 
 

@@ -8,32 +8,20 @@ import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
 from embedded.processes import children_of, is_alive, postmaster_pid
+from patience import PATIENCE, eventually
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.record import Record
 from tocsin.sandbox.handle import SandboxHandle
 
-START_SECONDS = 90.0
-STOP_SECONDS = 60.0
-
 T = TypeVar("T")
-
-
-def eventually(look: Callable[[], T], what: str, patience: float = 60.0, every: float = 0.02) -> T:
-    """The first true answer of ``look``."""
-    deadline = time.monotonic() + patience
-    while not (answer := look()):
-        assert time.monotonic() < deadline, f"waited {patience:.0f} s in vain: {what}"
-        time.sleep(every)
-    return answer
 
 
 class Instance:
@@ -51,7 +39,7 @@ class Instance:
         command = [sys.executable, "-m", "tocsin", "up", "--data", str(self.directory), "--port", "0", *self._options]
         with self.log.open("ab") as log:
             self._supervisor = subprocess.Popen(command, stdout=log, stderr=log, env=_environment(), cwd="/")
-        eventually(lambda: self._is_up(said), f"it is up; its log is {self.log}", START_SECONDS)
+        eventually(lambda: self._is_up(said), f"it is up; its log is {self.log}")
 
     def _is_up(self, said: int) -> bool:
         assert self.supervisor.poll() is None, f"it has ended: {self.log.read_text()[said:]}"
@@ -68,7 +56,7 @@ class Instance:
     def interrupt(self) -> int:
         """Ctrl-C; the exit status once it has ended."""
         self.supervisor.send_signal(signal.SIGINT)
-        return self.supervisor.wait(STOP_SECONDS)
+        return self.supervisor.wait(PATIENCE)
 
     def close(self) -> None:
         """Stop what still runs and delete the database."""

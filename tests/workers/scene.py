@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
+
+from patience import PATIENCE, eventually
 
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Change, envelopes
@@ -28,19 +29,8 @@ from tocsin.sandbox.handle import SandboxHandle
 
 CONTEXT = Context(actor=system("test"))
 PLATFORMS = {"apns": "ios", "fcm": "android", "wns": "windows"}
-PATIENCE = 30.0
 
 F = TypeVar("F", bound=Fact)
-
-
-def eventually(look: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """The first true answer of ``look``."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if answer := look():
-            return answer
-        time.sleep(0.02)
-    raise AssertionError(f"waited {patience:.0f} s in vain: {what}")
 
 
 @dataclass(frozen=True)

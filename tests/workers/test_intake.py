@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID, uuid4
 
+from patience import PATIENCE
 from scene import Scene, eventually
 
 from tocsin.domain.events.device import Subscribed
@@ -38,7 +39,7 @@ def reading(scene: Scene, stream: Stream, window: int = 100) -> Iterator[queue.Q
 def test_what_was_not_finished_is_handed_out_again_and_what_was_is_not(scene: Scene, stream: Stream) -> None:
     devices = _subscriptions(scene, 20)
     with reading(scene, stream) as tasks:
-        first = [tasks.get(timeout=20) for _ in range(20)]
+        first = [tasks.get(timeout=PATIENCE) for _ in range(20)]
         assert {task.event.originator_id for task in first} == devices
         unfinished = first[7]
         for task in first:
@@ -46,7 +47,7 @@ def test_what_was_not_finished_is_handed_out_again_and_what_was_is_not(scene: Sc
                 task.finish()
         eventually(lambda: _stored(scene), "cursors are stored")
     with reading(scene, stream) as tasks:
-        again = tasks.get(timeout=20)
+        again = tasks.get(timeout=PATIENCE)
         found = {again.event.originator_id}
         while not tasks.empty():
             found.add(tasks.get().event.originator_id)
@@ -58,7 +59,7 @@ def test_what_was_not_finished_is_handed_out_again_and_what_was_is_not(scene: Sc
 def test_a_reader_takes_no_more_than_its_window_until_something_is_finished(scene: Scene, stream: Stream) -> None:
     _subscriptions(scene, 50)
     with reading(scene, stream, window=5) as tasks:
-        taken = [tasks.get(timeout=20) for _ in range(5)]
+        taken = [tasks.get(timeout=PATIENCE) for _ in range(5)]
         while not tasks.empty():
             taken.append(tasks.get())
         assert len(taken) < 50
@@ -66,7 +67,7 @@ def test_a_reader_takes_no_more_than_its_window_until_something_is_finished(scen
         while handed_out < 50:
             for task in taken:
                 task.finish()
-            taken = [tasks.get(timeout=20)]
+            taken = [tasks.get(timeout=PATIENCE)]
             handed_out += 1
 
 

@@ -43,13 +43,13 @@ def test_a_send_is_carried_over_kafka_and_a_rewound_topic_calls_no_provider(
         scene.phones(40, provider=provider)
     with kafka(scene, settings) as stream, deciding(scene, stream, chunk_size=20), delivering(scene, stream):
         send_id = scene.request()
-        scene.wait_until_ended(send_id, 60)
+        scene.wait_until_ended(send_id)
     assert scene.tally(send_id) == {"delivered": 120}
     before = scene.entries(send_id)
     with psycopg.connect(scene.database_url) as connection:
         connection.execute("update record.consumer_cursors set position = 0, bookmark = 0")
     with kafka(scene, settings) as stream, deciding(scene, stream), delivering(scene, stream):
-        eventually(lambda: _lowest(scene) >= before[-1].position, "every topic was read again", 60)
+        eventually(lambda: _lowest(scene) >= before[-1].position, "every topic was read again")
     assert scene.sandbox.stats()["total"] == 120
     assert scene.entries(send_id) == before
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 import psycopg
 import pytest
 from company import Staff, deciding, delivering
+from patience import PATIENCE
 from scene import Scene, eventually
 
 from tocsin.domain.events.chunk import AttemptAbandoned, AttemptStarted, OutcomeArrivedLate, OutcomeKind
@@ -74,9 +75,9 @@ def test_a_database_that_drops_every_session_again_and_again_costs_no_outcome(sc
         staff.start(role)
     send_id = scene.request()
     for share in (1, 2, 3):
-        eventually(lambda share=share: scene.sandbox.stats()["total"] >= DEVICES * share / 4, "a part is sent", 60)
+        eventually(lambda share=share: scene.sandbox.stats()["total"] >= DEVICES * share / 4, "a part is sent")
         _drop_sessions(scene)
-    scene.wait_until_ended(send_id, 60)
+    scene.wait_until_ended(send_id)
     assert set(scene.outcomes(send_id)) == phones
     assert scene.tally(send_id) == {"delivered": DEVICES}
     assert _sent_more_than_once(scene) <= {scene.token_of(device) for device in scene.in_doubt(send_id)}
@@ -164,7 +165,7 @@ def test_a_worker_that_is_asked_to_stop_records_what_it_has_sent(scene: Scene, s
     send_id = scene.request()
     _wait_for_the_middle(scene, "deliver")
     worker.terminate()
-    assert worker.wait(20) == 0
+    assert worker.wait(PATIENCE) == 0
     assert scene.sandbox.stats()["total"] < DEVICES
     assert scene.tally(send_id)["delivered"] == scene.sandbox.stats()["total"]
     staff.start("deliver")
@@ -189,9 +190,9 @@ def _sent_more_than_once(scene: Scene) -> set[str]:
 
 def _wait_for_the_middle(scene: Scene, role: str) -> None:
     if role in ("deliver", "project"):
-        eventually(lambda: scene.sandbox.stats()["total"] > DEVICES / 4, "a part is sent", 60)
+        eventually(lambda: scene.sandbox.stats()["total"] > DEVICES / 4, "a part is sent")
     else:
-        eventually(lambda: scene.sandbox.stats()["total"], "something is sent", 60)
+        eventually(lambda: scene.sandbox.stats()["total"], "something is sent")
 
 
 @contextmanager

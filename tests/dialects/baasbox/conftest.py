@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
+from patience import PATIENCE
 
 from dialects.baasbox.client import Client
 from tocsin.api.services import Services
@@ -44,7 +45,7 @@ def app_id(services: Services) -> UUID:
 @pytest.fixture(scope="module")
 def admin(app: Flask, services: Services, app_id: UUID) -> Client:
     issued = PROVISIONS["baasbox"](services.engine, Context(system("test")), app_id, sandbox=False)
-    assert services.waiter.wait_for(services.record.head().position, ["apps", "users"], 30)
+    assert services.waiter.wait_for(services.record.head().position, ["apps", "users"], PATIENCE)
     user = (issued["BAASBOX_ADMIN_USER"], issued["BAASBOX_ADMIN_PASSWORD"])
     return Client(app, issued["BAASBOX_APPCODE"], user)
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
+from patience import PATIENCE
 
 from dialects.moxie.client import Client
 from tocsin.api.services import Services
@@ -24,5 +25,5 @@ def app_id(services: Services) -> UUID:
 @pytest.fixture(scope="module")
 def client(app: Flask, services: Services, app_id: UUID) -> Client:
     issued = PROVISIONS["moxie"](services.engine, Context(system("test")), app_id, sandbox=False)
-    assert services.waiter.wait_for(services.record.head().position, ["apps"], 30)
+    assert services.waiter.wait_for(services.record.head().position, ["apps"], PATIENCE)
     return Client(app, issued["MOXIE_KEY"], issued["MOXIE_SECRET"])

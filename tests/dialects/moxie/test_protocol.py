@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
+from patience import PATIENCE
 
 from dialects.moxie.client import Client
 from tocsin.api.services import Services
@@ -175,7 +176,7 @@ def test_an_app_that_is_disabled_takes_nothing(app: Flask, services: Services) -
     ident = closed.create()
     own = services.engine.record.apps_of([UUID(ident)])[UUID(ident)]
     done = change_app(services.engine, Context(system("test")), own, DisableApp())
-    assert services.waiter.wait_for(done.position, ["apps"], 30)
+    assert services.waiter.wait_for(done.position, ["apps"], PATIENCE)
 
     assert closed.post("/notifications", {"message": "m"}).status_code == 409
     assert closed.post("/push", {"notification": ident, "message": "abc"}).status_code == 409
@@ -205,7 +206,7 @@ def provisioned(app: Flask, services: Services, name: str, *hosts: str) -> Clien
     context = Context(system("test"))
     app_id = create_app(services.engine, context, name, hosts=hosts).result.app_id
     issued = PROVISIONS["moxie"](services.engine, context, app_id, sandbox=False)
-    assert services.waiter.wait_for(services.record.head().position, ["apps"], 30)
+    assert services.waiter.wait_for(services.record.head().position, ["apps"], PATIENCE)
     return Client(app, issued["MOXIE_KEY"], issued["MOXIE_SECRET"])
 
 
@@ -213,7 +214,7 @@ def test_an_instance_without_a_default_app_says_so(services: Services, client: C
     engine = services.engine
     before = {"moxie": {"default": True}}
     done = change_app(engine, Context(system("test")), app_id, UpdateApp(settings={}))
-    assert services.waiter.wait_for(done.position, ["apps"], 30)
+    assert services.waiter.wait_for(done.position, ["apps"], PATIENCE)
     try:
         for answer in (
             client.get("/notifications"),
@@ -226,4 +227,4 @@ def test_an_instance_without_a_default_app_says_so(services: Services, client: C
         assert unsigned.post(f"/notifications/{uuid4()}", {"message": "m"}).status_code == 401
     finally:
         done = change_app(engine, Context(system("test")), app_id, UpdateApp(settings=before))
-        assert services.waiter.wait_for(done.position, ["apps"], 30)
+        assert services.waiter.wait_for(done.position, ["apps"], PATIENCE)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from patience import PATIENCE
 
 from dialects.moxie.client import Client
 from tocsin.api.services import Services
@@ -59,7 +60,7 @@ def configured(services: Services, app_id: UUID) -> Iterator[Callable[[dict[str,
     def configure(own: Any) -> None:
         update = UpdateApp(settings={"moxie": own})
         done = change_app(services.engine, Context(system("test")), app_id, update)
-        assert services.waiter.wait_for(done.position, ["apps"], 30)
+        assert services.waiter.wait_for(done.position, ["apps"], PATIENCE)
 
     yield configure
     configure({"default": True})

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
+from patience import PATIENCE
 from werkzeug.test import TestResponse
 
 from dialects.moxie.client import DATE, HOST, NONCE, Client, sign
@@ -186,7 +187,7 @@ def test_a_revoked_key_is_unknown(app: Flask, services: Services, app_id: UUID) 
     context, engine = Context(system("test")), services.engine
     issued = issue_credential(engine, context, app_id, kind="hmac", dialect="moxie", name="old", public_id="old").result
     done = revoke_credential(engine, Context(system("test")), app_id, issued.credential.credential_id)
-    assert services.waiter.wait_for(done.position, ["apps"], 30)
+    assert services.waiter.wait_for(done.position, ["apps"], PATIENCE)
 
     refused(Client(app, "old", issued.secret).post("/notifications", {"message": "m"}), "unknown key")
 

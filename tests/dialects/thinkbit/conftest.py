@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
+from patience import PATIENCE
 
 from dialects.thinkbit.client import Client
 from tocsin.api.services import Services
@@ -24,7 +25,7 @@ def app_id(services: Services) -> UUID:
 @pytest.fixture(scope="module")
 def issued(services: Services, app_id: UUID) -> dict[str, str]:
     found = PROVISIONS["thinkbit"](services.engine, Context(system("test")), app_id, sandbox=False)
-    assert services.waiter.wait_for(services.record.head().position, ["apps", "users"], 30)
+    assert services.waiter.wait_for(services.record.head().position, ["apps", "users"], PATIENCE)
     return found
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
+from patience import PATIENCE
 
 from dialects.thinkbit.client import Client, basic
 from tocsin.api.dialects.thinkbit.throttle import Throttle
@@ -187,7 +188,7 @@ def test_whoever_calls_too_often_is_told_when_to_go_on(services: Services, clien
         own = {**before["thinkbit"], "requests_per_minute": number}
         command = UpdateApp(settings={**before, "thinkbit": own})
         done = change_app(services.engine, Context(system("test")), app_id, command)
-        assert services.waiter.wait_for(done.position, ["apps"], 30)
+        assert services.waiter.wait_for(done.position, ["apps"], PATIENCE)
 
     limit(1)
     client.call("POST", {})
