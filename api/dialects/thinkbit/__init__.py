@@ -26,8 +26,7 @@ EXPOSED_HEADERS = (
 
 
 def register(app: Flask) -> None:
-    """Add the routes, and the count of what each address calls."""
-    app.extensions[throttle.EXTENSION] = throttle.Throttle()
+    """Add the routes."""
     app.register_blueprint(blueprint)
 
 

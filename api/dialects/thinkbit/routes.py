@@ -37,7 +37,8 @@ def count() -> None:
     """Count the call, before anything else is looked at."""
     if request.method != "OPTIONS":
         limit = translation.setting("requests_per_minute", translation.REQUESTS_PER_MINUTE, 10**9)
-        throttle.count(actor("anonymous", NAME).address or "", limit)
+        app = translation.app_or_none()
+        throttle.count(app and app.app_id, actor("anonymous", NAME).address or "", limit)
 
 
 @serves("GET", "/cron")

@@ -1,25 +1,20 @@
-"""How often one address may call: so many requests in a minute that begins with its first.
-
-Each process counts what it serves itself.
-"""
+"""How often one address may call: so many requests in a minute that begins with its first, whichever process serves."""
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
-from math import ceil
-from typing import cast
+from datetime import timedelta
+from uuid import UUID
 
-from flask import current_app, g
+from flask import g
 
 from tocsin.api.dialects.thinkbit.errors import TOO_MANY, Throttled
+from tocsin.api.services import services
+from tocsin.eventlog import call_counts
 
-EXTENSION = "thinkbit-throttle"
-WINDOW = 60.0
-"""Seconds."""
-
-MOST_ADDRESSES = 10_000
+WINDOW = timedelta(minutes=1)
+PURPOSE = "thinkbit-caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,37 +27,15 @@ class Allowance:
     exceeded: bool
 
 
-class Throttle:
-    """Counts by address."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._windows: dict[str, tuple[float, int]] = {}
-
-    def count(self, address: str, limit: int) -> Allowance:
-        """Count one more request, unless the limit is reached."""
-        now = time.monotonic()
-        with self._lock:
-            ends, used = self._windows.get(address, (0.0, 0))
-            if ends <= now:
-                self._make_room(now)
-                ends, used = now + WINDOW, 0
-            exceeded = used >= limit
-            self._windows[address] = ends, used + (not exceeded)
-            return Allowance(limit, max(limit - used - 1, 0), ceil(ends - now), exceeded)
-
-    def _make_room(self, now: float) -> None:
-        if len(self._windows) >= MOST_ADDRESSES:
-            self._windows = {address: window for address, window in self._windows.items() if window[0] > now}
-        while len(self._windows) >= MOST_ADDRESSES:
-            self._windows.pop(next(iter(self._windows)))
-
-
-def count(address: str, limit: int) -> None:
-    """Count this request. Raises Throttled."""
-    g.allowance = allowance = cast(Throttle, current_app.extensions[EXTENSION]).count(address, limit)
-    if allowance.exceeded:
-        raise Throttled(TOO_MANY, retry_after=allowance.seconds)
+def count(app_id: UUID | None, address: str, limit: int) -> None:
+    """Count this request of an address to an app. Raises Throttled."""
+    caller = services().digest(PURPOSE, f"{app_id} {address}")
+    with services().readers.connection() as connection:
+        counted = call_counts.count(connection, caller, limit, WINDOW)
+    exceeded = counted.calls > limit
+    g.allowance = Allowance(limit, max(limit - counted.calls, 0), counted.seconds, exceeded)
+    if exceeded:
+        raise Throttled(TOO_MANY, retry_after=counted.seconds)
 
 
 def headers() -> dict[str, str]:
