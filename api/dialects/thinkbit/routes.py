@@ -38,7 +38,7 @@ def count() -> None:
     if request.method != "OPTIONS":
         limit = translation.setting("requests_per_minute", translation.REQUESTS_PER_MINUTE, 10**9)
         app = translation.app_or_none()
-        throttle.count(app and app.app_id, actor("anonymous", NAME).address or "", limit)
+        throttle.count(app.app_id if app else None, actor("anonymous", NAME).address or "", limit)
 
 
 @serves("GET", "/cron")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import requests
-from system.instance import Instance, eventually
+from patience import eventually
+from system.instance import Instance
 
 APPLE = "ba".ljust(64, "5")
 ANDROID = "baasbox-registration-1"

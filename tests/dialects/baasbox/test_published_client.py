@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import requests
-from system.instance import Instance, eventually
+from patience import PATIENCE, eventually
+from system.instance import Instance
 
 CLIENT = Path(__file__).with_name("published_client")
 TOKEN = "published-baasbox-phone"
@@ -34,10 +35,10 @@ def played(instance: Instance, npm_project: Callable[[Path], Path]) -> Played:
     known = instance.environment()
     url, appcode = known["TOCSIN_URL"], known["BAASBOX_APPCODE"]
     account = {"username": FRIEND, "password": "s3cRe+ of ben"}
-    friend = requests.post(f"{url}/user", json=account, headers={"X-BAASBOX-APPCODE": appcode}, timeout=30)
+    friend = requests.post(f"{url}/user", json=account, headers={"X-BAASBOX-APPCODE": appcode}, timeout=PATIENCE)
     assert friend.ok, friend.text
     session = {"X-BB-SESSION": friend.json()["data"]["X-BB-SESSION"]}
-    assert requests.put(f"{url}/push/enable/android/{TOKEN}", headers=session, timeout=30).ok
+    assert requests.put(f"{url}/push/enable/android/{TOKEN}", headers=session, timeout=PATIENCE).ok
     before = instance.call("GET", "/events?limit=1000")["next"]
     told = {"ENDPOINT": url, "APPCODE": appcode, "NAME": NAME, "PASSWORD": PASSWORD, "MESSAGE": json.dumps(MESSAGE)}
     said = play(npm_project(CLIENT), told)
@@ -114,7 +115,7 @@ def play(project: Path, told: dict[str, str]) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from patience import PATIENCE
 
 from dialects.baasbox.client import Client
 from tocsin.api.services import Services
@@ -38,7 +39,7 @@ def later(services: Services, monkeypatch: pytest.MonkeyPatch) -> Clock:
     began = services.engine.clock()
 
     def move(passed: timedelta) -> None:
-        assert services.waiter.wait_for(services.record.head().position, ["users"], 30)
+        assert services.waiter.wait_for(services.record.head().position, ["users"], PATIENCE)
         monkeypatch.setattr(services.engine, "clock", lambda: began + passed)
 
     return move
@@ -146,7 +147,7 @@ def test_a_group_of_endpoints_may_be_disabled(
 def test_a_user_of_the_server_itself_does_not_call_it(anonymous: Client, services: Services, app_id: UUID) -> None:
     context = Context(system("test"))
     done = create_user(services.engine, context, app_id, "inner", password="p", roles=("internal",))
-    assert services.waiter.wait_for(done.position, ["users"], 30)
+    assert services.waiter.wait_for(done.position, ["users"], PATIENCE)
 
     said = (403, "The user inner cannot access via REST")
     login = anonymous.post("/login", {"username": "inner", "password": "p", "appcode": anonymous.appcode})
