@@ -17,7 +17,7 @@ COPY = (
     "body) from stdin (format binary)"
 )
 
-ROWS = 512
+ROWS = 128
 """Rows of one write: the server stores those before while these are put together."""
 
 _BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)

@@ -180,15 +180,22 @@ class _Writer:
     def _registered(self, fact: DeviceRegistered, entry: Entry) -> Device:
         assert entry.recorded_at is not None
         provider, position = provider_for(fact.platform), entry.position
+        token, user = self._clear(fact.token, position), self._clear(fact.user, position)
+        alias = self._clear(fact.alias, position)
         return Device(
             device_id=entry.originator_id,
             app_id=entry.app_id,
             platform=fact.platform,
             provider=provider,
             external_id=fact.external_id,
-            **self._token(fact.token, provider or fact.platform, fact.token_scope, position),
-            **self._user(fact.user, position),
-            **self._alias(fact.alias, position),
+            token=token,
+            token_digest=self._token_digest(token, provider or fact.platform, fact.token_scope),
+            user_id=None if fact.user is None else fact.user.subject,
+            user_name=user,
+            user_digest=None if user is None else self._digest("user", user),
+            user_position=None if fact.user is None else position,
+            alias=alias,
+            alias_digest=None if alias is None else self._digest("alias", alias),
             phone=self._clear(fact.phone, position),
             properties=self._clear(fact.properties, position),
             property_types=self._clear(fact.property_types, position),
@@ -247,8 +254,10 @@ class _Writer:
 
     def _token(self, token: Personal | None, provider: str, scope: str | None, position: int) -> dict[str, Any]:
         clear = self._clear(token, position)
-        digest = None if clear is None else token_digest(self._digest, provider, clear, scope)
-        return {"token": clear, "token_digest": digest}
+        return {"token": clear, "token_digest": self._token_digest(clear, provider, scope)}
+
+    def _token_digest(self, token: str | None, provider: str, scope: str | None) -> bytes | None:
+        return None if token is None else token_digest(self._digest, provider, token, scope)
 
     def _user(self, user: Personal | None, position: int) -> dict[str, Any]:
         clear = self._clear(user, position)
