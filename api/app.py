@@ -84,7 +84,7 @@ def _unexpected(error: Exception) -> Response:
 def _begin() -> None:
     g.started = time.perf_counter()
     begin()
-    if "\0" in request.path or any("\0" in value for value in request.args.values()):
+    if "\0" in request.path or any("\0" in value for _, value in request.args.items(multi=True)):
         raise Invalid("an address holds a character that cannot be stored")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from math import isfinite
 from uuid import UUID
 
 from tocsin.domain.entry import Fact
@@ -65,7 +64,8 @@ def _place(command: ReportUsage) -> Personal | None:
 
 
 def _degrees(value: object, field: str, most: float) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value) or abs(value) > most:
+    # So asked, it also refuses what is no number, and integers that no float can hold.
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= most:
         raise Invalid(f"{field} must be a number of degrees from -{most} to {most}", field=field)
     return float(value)
 

@@ -24,9 +24,9 @@ def token_digest(digest: Digest, provider: str, token: str, scope: str | None = 
 class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What a list of devices is narrowed to. ``user_digest``, ``alias_digest``: the ring's digests of the names, of
     purposes ``user`` and ``alias``; ``alias``: in any case. ``state``: ``active``, ``opted_out``, ``retired``;
-    ``registered``: not retired. ``through``: the API it registered through. ``updated_since``: or at that moment.
-    ``has_user``: whether one is known. ``matching``: on ``platform``, ``user``, ``device`` (the external id) and
-    ``token``."""
+    ``active``: in that state or not; ``registered``: not retired; ``removed``: retired on request, or erased.
+    ``through``: the API it registered through. ``updated_since``: or at that moment. ``has_user``: whether one is
+    known. ``matching``: on ``platform``, ``user``, ``device`` (the external id) and ``token``."""
 
     platform: str | None = None
     user_digest: bytes | None = None
@@ -36,7 +36,9 @@ class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
     tag: str | None = None
     state: str | None = None
+    active: bool | None = None
     registered: bool | None = None
+    removed: bool | None = None
     through: str | None = None
     updated_since: datetime | None = None
     matching: Matching = ()
@@ -53,9 +55,11 @@ def devices_by_id(connection: Connection[Any], device_ids: Collection[UUID]) -> 
     return {row.device_id: row for row in found}
 
 
-def device_by_number(connection: Connection[Any], app_id: UUID, number: int) -> Device | None:
-    """One device by the number that is its ``created_position``."""
-    return DEVICES.first(connection, "where created_position = %s and app_id = %s", number, app_id)
+def device_by_number(connection: Connection[Any], app_id: UUID | None, number: int) -> Device | None:
+    """One device by the number that is its ``created_position``; of whichever app, where none is said."""
+    return DEVICES.first(
+        connection, "where created_position = %s and app_id = coalesce(%s::uuid, app_id)", number, app_id
+    )
 
 
 def device_by_token(connection: Connection[Any], app_id: UUID, digest: bytes) -> Device | None:
@@ -84,19 +88,20 @@ def devices_by_external_id(
     return {row.external_id: row for row in found if row.external_id is not None}
 
 
-def device_by_handle(connection: Connection[Any], app_id: UUID, text: str) -> Device | None:
-    """One device by its id in short form (``domain.identity.handle``)."""
+def device_by_handle(connection: Connection[Any], app_id: UUID | None, text: str) -> Device | None:
+    """One device by its id in short form (``domain.identity.handle``); of whichever app, where none is said."""
     return devices_by_handle(connection, app_id, [text]).get(text)
 
 
-def devices_by_handle(connection: Connection[Any], app_id: UUID, handles: Collection[str]) -> dict[str, Device]:
+def devices_by_handle(connection: Connection[Any], app_id: UUID | None, handles: Collection[str]) -> dict[str, Device]:
     """Many devices by their ids in short form; one that does not exist is not in the answer."""
     ranges = [ids for text in handles if (ids := ids_of(text)) is not None]
     if not ranges:
         return {}
     lowest, highest = zip(*ranges, strict=True)
     among = "join unnest(%s::uuid[], %s::uuid[]) as r (lowest, highest) on t.device_id between lowest and highest"
-    found = DEVICES.select(connection, f"{among} where app_id = %s", list(lowest), list(highest), app_id)
+    condition = f"{among} where app_id = coalesce(%s::uuid, app_id)"
+    found = DEVICES.select(connection, condition, list(lowest), list(highest), app_id)
     return {handle(row.device_id): row for row in found}
 
 
@@ -141,7 +146,9 @@ def _conditions(app_id: UUID, wanted: DeviceFilter) -> Conditions:
     conditions.add(wanted.phone, "phone = %s")
     conditions.add(wanted.tag, "device_id in (select s.device_id from devices_v1.subscription s"
                                " where s.app_id = t.app_id and s.tag = %s)")  # fmt: skip
+    conditions.add(wanted.active, "(state = 'active') = %s")
     conditions.add(wanted.registered, "(retired is null) = %s")
+    conditions.add(wanted.removed, "(coalesce(retired, '') in ('requested', 'erased')) = %s")
     conditions.add(wanted.through, "through = %s")
     conditions.add(wanted.updated_since, "updated_at >= %s")
     conditions.match(wanted.matching, _MATCHED)

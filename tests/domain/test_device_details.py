@@ -211,6 +211,8 @@ def test_a_report_says_what_was_told_and_a_place_is_personal() -> None:
         ({"latitude": 1, "longitude": 180.5}, "longitude"),
         ({"latitude": True, "longitude": 1}, "latitude"),
         ({"latitude": float("nan"), "longitude": 1}, "latitude"),
+        ({"latitude": float("inf"), "longitude": 1}, "latitude"),
+        ({"latitude": 1, "longitude": -(10**400)}, "longitude"),
     ],
 )
 def test_a_report_that_cannot_be_is_refused(members: dict[str, Any], field: str) -> None:

@@ -29,7 +29,7 @@ from tocsin.domain.events.send import (
     Tally,
 )
 from tocsin.domain.personal import Personal
-from tocsin.projections import deliveries, sends
+from tocsin.projections import deliveries, failures, sends
 
 Project = Callable[..., None]
 
@@ -224,6 +224,36 @@ def test_deliveries_are_paged_in_the_order_of_chunk_and_device_and_narrowed(
     assert everything(outcome="delivered") == devices[1::6]
     assert everything(outcome="failed", provider="fcm") == devices[6::12]
     assert len(everything(outcome="pending")) == 16
+
+
+def test_why_devices_were_not_reached_is_counted_by_provider_and_code(
+    history: History, project: Project, connection: Connection[Any]
+) -> None:
+    send, other = uuid4(), uuid4()
+    dead, limited, lost, taken = OutcomeKind.FAILED, OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.DELIVERED
+    outcomes = (
+        Outcome(0, dead, code="Unregistered", reason="gone"),
+        Outcome(1, dead, code="Unregistered"),
+        Outcome(2, limited, code="PayloadTooLarge"),
+        Outcome(3, lost),
+        Outcome(4, taken),
+    )
+    for ordinal, provider in enumerate(("apns", "fcm")):
+        recorded = OutcomesRecorded(attempt=1, outcomes=outcomes[ordinal:])
+        history.append(uuid4(), planned(send, ordinal, provider), claim(), recorded, root=send)
+    history.append(uuid4(), planned(other, 0), claim(), OutcomesRecorded(attempt=1, outcomes=outcomes), root=other)
+    project("deliveries")
+    found = failures.failures(connection, send)
+    assert [(one.provider, one.code, one.reason, one.devices) for one in found] == [
+        ("apns", "PayloadTooLarge", None, 1),
+        ("apns", "Unregistered", "gone", 2),
+        ("apns", "unknown", None, 1),
+        ("fcm", "PayloadTooLarge", None, 1),
+        ("fcm", "Unregistered", None, 1),
+        ("fcm", "unknown", None, 1),
+    ]
+    assert all(one.first_at.tzinfo is not None for one in found)
+    assert failures.failures(connection, uuid4()) == []
 
 
 def test_a_devices_deliveries_are_listed_newest_first(

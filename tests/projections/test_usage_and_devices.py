@@ -18,6 +18,7 @@ from tocsin.domain.events.device import (
     DeviceRestored,
     DeviceRetired,
     DeviceUpdated,
+    OptedOut,
     Retirement,
     Subscribed,
     TokenChanged,
@@ -103,6 +104,8 @@ def test_a_device_is_found_by_its_short_id_and_its_scoped_token(
     handles = [handle(one), handle(two), handle(uuid4()), "nonsense"]
     assert {row.device_id for row in devices.devices_by_handle(connection, app_id, handles).values()} == {one, two}
     assert devices.devices_by_handle(connection, app_id, ["nonsense"]) == {}
+    assert devices.device_by_handle(connection, None, handle(one)) == found
+    assert devices.device_by_number(connection, None, found.created_position) == found
     by_token = [
         devices.device_by_token(connection, app_id, token_digest(digest, "apns", "t", scope)) for scope in ("7", None)
     ]
@@ -111,6 +114,30 @@ def test_a_device_is_found_by_its_short_id_and_its_scoped_token(
     history.append(one, TokenChanged(token=Personal(one, "u")))
     project("devices")
     assert devices.device_by_token(connection, app_id, token_digest(digest, "apns", "u", "7")) is not None
+
+
+def test_devices_are_told_apart_by_whether_they_are_active_and_whether_they_were_removed(
+    history: History, project: Project, connection: Connection[Any]
+) -> None:
+    ids = {name: uuid4() for name in ("active", "opted out", "dead", "removed", "erased")}
+    ends = {
+        "opted out": OptedOut(),
+        "dead": DeviceRetired(reason=Retirement.UNREGISTERED),
+        "removed": DeviceRetired(reason=Retirement.REQUESTED),
+        "erased": DeviceRetired(reason=Retirement.ERASED),
+    }
+    for name, device_id in ids.items():
+        history.append(device_id, registered(device_id), *([ends[name]] if name in ends else []))
+    project("devices")
+
+    def found(**wanted: bool) -> set[str]:
+        rows = devices.slice_devices(connection, history.app_id, DeviceFilter(**wanted)).items
+        return {name for name, device_id in ids.items() if device_id in {row.device_id for row in rows}}
+
+    assert found(active=True) == {"active"}
+    assert found(active=False, removed=False) == {"opted out", "dead"}
+    assert found(removed=True) == {"removed", "erased"}
+    assert found(removed=False) == {"active", "opted out", "dead"}
 
 
 def test_many_devices_are_found_by_the_ids_clients_chose(
