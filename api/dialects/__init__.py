@@ -12,7 +12,7 @@ from typing import Protocol
 from flask import Flask, Request, Response
 from werkzeug.exceptions import HTTPException
 
-from tocsin.api.dialects import baasbox, mobilefirst, moxie, thinkbit
+from tocsin.api.dialects import baasbox, mobilefirst, moxie, thinkbit, twinpush
 from tocsin.domain.errors import TocsinError
 
 
@@ -47,7 +47,7 @@ class Dialect(Protocol):
         """Whatever was answered, with what each of its answers carries: the headers for browsers, above all."""
 
 
-DIALECTS: tuple[Dialect, ...] = (baasbox, mobilefirst, moxie, thinkbit)
+DIALECTS: tuple[Dialect, ...] = (baasbox, mobilefirst, moxie, thinkbit, twinpush)
 
 RESERVED = ("/v1", "/healthz", "/readyz", "/metrics", "/problems", "/docs", "/openapi.json")
 """Paths of the instance itself, whatever a dialect may claim."""

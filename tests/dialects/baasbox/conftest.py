@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from uuid import UUID
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 from patience import PATIENCE
 
 from dialects.baasbox.client import Client
+from dialects.service_account import service_account
 from tocsin.api.services import Services
 from tocsin.commands.apps import configure_provider, create_app
 from tocsin.commands.context import Context
 from tocsin.dialects import PROVISIONS
 from tocsin.domain.entry import system
-
-
-def service_account() -> bytes:
-    """A key file as Google hands them out."""
-    key = rsa.generate_private_key(65537, 2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    account = {
-        "type": "service_account",
-        "project_id": "campus-1",
-        "private_key": key.decode(),
-        "client_email": "push@campus-1.iam.gserviceaccount.com",
-        "token_uri": "https://oauth2.googleapis.com/token",
-    }
-    return json.dumps(account).encode()
 
 
 @pytest.fixture(scope="module")

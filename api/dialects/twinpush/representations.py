@@ -1,0 +1,260 @@
+"""What TwinPush answers with: devices, notifications, deliveries, and pages of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from tocsin.api.dialects.twinpush import contents, errors
+from tocsin.api.dialects.twinpush.errors import Refusal
+from tocsin.api.dialects.twinpush.schemas import Paging
+from tocsin.api.dialects.twinpush.translation import ATTRIBUTES, speed_of
+from tocsin.api.services import services
+from tocsin.commands.engine import Loaded
+from tocsin.commands.sends import SendResult, load_send
+from tocsin.domain import device as device_rules
+from tocsin.domain.identity import handle
+from tocsin.domain.message import Message
+from tocsin.domain.personal import Personal
+from tocsin.domain.recipient_messages import PersonalMessages
+from tocsin.projections.deliveries import Delivery
+from tocsin.projections.devices import ACTIVE, Device
+from tocsin.projections.failures import Failure
+from tocsin.projections.inbox import InboxItem
+from tocsin.projections.pages import Slice
+from tocsin.projections.sends_rows import Send, SendRow
+from tocsin.projections.usage import Usage
+
+T = TypeVar("T")
+
+
+def objects(*shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Objects in their envelope."""
+    return {"objects": list(shown), "references": []}
+
+
+def single(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """One object as both SDKs read it: Apple's takes it bare, Android's out of the envelope."""
+    return {**shown, **objects(shown)}
+
+
+def page(found: Slice[T], paging: Paging, present: Callable[[Sequence[T]], Iterable[dict[str, Any]]]) -> dict[str, Any]:
+    """Objects in a page's envelope. Raises Refusal for a page after the last."""
+    if not found.items and paging.page > 1:
+        raise Refusal(errors.NOT_FOUND)
+    return {
+        "offset": paging.offset,
+        "total_pages": max(-(-found.total // paging.per_page), 1),
+        "total_entries": found.total,
+        "per_page": paging.per_page,
+        "current_page": paging.page,
+        **objects(*present(found.items)),
+    }
+
+
+def device(row: Device, used: Usage | None) -> dict[str, Any]:
+    """A device, as the read models have it. Whatever it reports of its use changes ``updated_at``."""
+    return _device(
+        row.device_id,
+        row.app_id,
+        platform=row.platform,
+        push_token=row.token,
+        alias_device=row.alias,
+        attributes=row.attributes,
+        created_at=row.created_at,
+        updated_at=_latest(row.updated_at, used.reported_at if used else None),
+        last_registered_at=_latest(row.registered_at, used.registered_at if used else None),
+    )
+
+
+def whole_device(row: Device, used: Usage | None) -> dict[str, Any]:
+    """A device with what is only shown of one alone."""
+    return {
+        **device(row, used),
+        "active": row.state == ACTIVE,
+        "registration_updated_at": device_date(row.registered_at),
+        "custom_properties": row.properties or {},
+    }
+
+
+def registered_device(app_id: UUID, loaded: Loaded[device_rules.Device], now: datetime) -> dict[str, Any]:
+    """A device that just registered, from the record itself: no read model may have come so far."""
+    state, first, last = loaded.state, loaded.entries[0], loaded.entries[-1]
+    assert state is not None
+    assert first.recorded_at is not None
+    assert last.recorded_at is not None
+    return _device(
+        loaded.stream_id,
+        app_id,
+        platform=state.platform,
+        push_token=_clear(state.token),
+        alias_device=_clear(state.alias),
+        attributes=state.attributes,
+        created_at=first.recorded_at,
+        updated_at=_latest(last.recorded_at, now),
+        last_registered_at=_latest(last.recorded_at, now),
+    )
+
+
+def _device(device_id: UUID, app_id: UUID, *, attributes: Mapping[str, Any], **members: Any) -> dict[str, Any]:
+    dates = {name: device_date(value) for name, value in members.items() if isinstance(value, datetime)}
+    return {
+        "id": handle(device_id),
+        "app_id": handle(app_id),
+        "type": "Device",
+        **members,
+        **{name: attributes.get(name) for name in ATTRIBUTES},
+        **dates,
+    }
+
+
+def created(result: SendResult, now: datetime) -> dict[str, Any]:
+    """A notification that was just created, to whom created it. ``now``: when it was asked for."""
+    request = result.send.request
+    return {
+        **_notification(result.send_id, request.message),
+        "delivery_speed": speed_of(request.pace),
+        "name": request.name,
+        "group_name": request.campaign,
+        "protected_content": request.protected,
+        "inbox": request.inbox,
+        "send_since": date(_latest(now, request.not_before)),
+        "last_sent_at": None if result.send.scheduled_at is not None else date(now),
+        "created_at": date(now),
+        "updated_at": date(now),
+        "tags": list(request.labels),
+    }
+
+
+def notification(row: SendRow, recipient: Device | None = None) -> dict[str, Any]:
+    """A notification, as a recipient was told it; None: somebody who is not one, who sees no protected text."""
+    shown = {
+        **_notification(row.send_id, _message(row, recipient)),
+        "delivery_speed": speed_of(row.pace),
+        "name": row.name,
+        "group_name": row.campaign,
+        "protected_content": row.protected,
+        "inbox": row.inbox,
+        "send_since": date(row.not_before or row.requested_at),
+        "last_sent_at": None if row.started_at is None else date(row.started_at),
+        "created_at": date(row.requested_at),
+        "updated_at": date(_latest(row.requested_at, row.started_at, row.frozen_at, row.completed_at, row.stopped_at)),
+        "tags": row.labels,
+    }
+    return {**shown, "alert": None, "title": None} if row.protected and recipient is None else shown
+
+
+def _notification(send_id: UUID, message: Message) -> dict[str, Any]:
+    return {"id": handle(send_id), "type": "Notification", **contents.shown(message)}
+
+
+def _message(row: SendRow, recipient: Device | None) -> Message:
+    """What a recipient was told; where each is told something else, the record alone knows."""
+    if recipient is None or not row.personal:
+        return msgspec.convert(row.message, Message)
+    state = load_send(services().engine, row.app_id, row.send_id).state
+    assert state is not None
+    messages = PersonalMessages(state.request)
+    return messages.message(recipient.device_id, recipient.user_name, recipient.alias)
+
+
+def inbox_item(item: InboxItem, recipient: Device) -> dict[str, Any]:
+    """A notification in an inbox, and what became of it there."""
+    row = item.send
+    return {
+        "id": str(item.number),
+        "type": "Delivery",
+        "created_at": date(row.started_at or row.requested_at),
+        "received_at": _optional(item.received_at),
+        "open_at": _optional(item.opened_at),
+        "notification": notification(row, recipient),
+    }
+
+
+def delivery(one: Delivery, recipient: dict[str, Any] | None) -> dict[str, Any]:
+    """What became of a notification at one device."""
+    return {
+        "id": one.number,
+        "type": "Delivery",
+        "created_at": date(one.sent_at or one.updated_at),
+        "received_at": _optional(one.received_at),
+        "open_at": _optional(one.opened_at),
+        "device": recipient,
+    }
+
+
+STATUSES = {
+    "requested": "draft",
+    "scheduled": "scheduled",
+    "started": "sending",
+    "sending": "sending",
+    "completed": "sent",
+}
+"""By the engine's; every other means that it was stopped before its end."""
+
+PLATFORMS_OF = {"apns": "ios", "fcm": "android"}
+
+
+def report(found: Send, received: int, opened: int, failed: Sequence[Failure]) -> dict[str, Any]:
+    """What became of a notification so far."""
+    row, tally = found.row, found.tally
+    nobody = bool(tally.audience) and tally.failed == tally.audience
+    problems = [_failure(one) for one in failed] + _exclusions(row)
+    return {
+        "type": "NotificationReport",
+        "status": "error" if nobody else STATUSES.get(row.status, "error"),
+        "delivery_count": tally.delivered,
+        "opening_count": opened,
+        "received_count": received,
+        "errors": problems,
+        "notification": notification(row),
+    }
+
+
+def _failure(one: Failure) -> dict[str, Any]:
+    told = f": {one.reason}" if one.reason else ""
+    return _problem(
+        PLATFORMS_OF.get(one.provider, "all"), "error", one.code, f"{one.devices} devices{told}", one.first_at
+    )
+
+
+def _exclusions(row: SendRow) -> list[dict[str, Any]]:
+    """Devices that were meant and left out, by reason; and that nobody was meant at all."""
+    if row.frozen_at is None:
+        return []
+    if not row.audience_count and not row.excluded:
+        return [_problem("all", "warning", "no-devices", "no device is in the target", row.frozen_at)]
+    return [
+        _problem("all", "warning", reason, f"{devices} devices of the target were left out", row.frozen_at)
+        for reason, devices in sorted(row.excluded.items())
+    ]
+
+
+def _problem(platform: str, level: str, key: str, message: str, at: datetime) -> dict[str, Any]:
+    return {"platform": platform, "level": level, "key": key, "message": message, "created_at": date(at)}
+
+
+def date(moment: datetime) -> str:
+    """A time as notifications have it. Android's SDK reads no other."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def device_date(moment: datetime) -> str:
+    """A time as devices have it."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} +0000"
+
+
+def _optional(moment: datetime | None) -> str | None:
+    return None if moment is None else date(moment)
+
+
+def _latest(first: datetime, *further: datetime | None) -> datetime:
+    return max(first, *(moment for moment in further if moment is not None)) if any(further) else first
+
+
+def _clear(value: Personal | None) -> Any:
+    return None if value is None or value.erased else value.value

@@ -1,0 +1,66 @@
+"""How the routes are served: under which addresses, and what all of them ask of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TypeVar
+
+from flask import Blueprint, Response, request
+
+from tocsin.api.dialects.twinpush import access, lookups
+from tocsin.api.dialects.twinpush.access import NAME, Caller
+from tocsin.api.dialects.twinpush.errors import INVALID_PARAMETER, invalid_here
+from tocsin.api.requests import JSON, accepts
+from tocsin.api.writes import Answer, write
+from tocsin.commands.context import Context
+from tocsin.commands.engine import Done
+from tocsin.projections.devices import Device
+
+ROOT = "/api/v2"
+
+R = TypeVar("R")
+View = TypeVar("View", bound=Callable[..., Response])
+
+
+class Routes(Blueprint):
+    """Routes of this API, each under all of its addresses with and without a slash at the end."""
+
+    def __init__(self, name: str, module: str) -> None:
+        super().__init__(f"{NAME}-{name}", module, url_prefix=ROOT)
+        self.before_request(negotiate)
+
+    def serves(self, method: str, *rules: str, wrong: str = INVALID_PARAMETER) -> Callable[[View], View]:
+        """Serves a view under ``rules``. ``wrong``: the error of a parameter that is."""
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def served(**arguments: str) -> Response:
+                invalid_here(wrong)
+                return view(**arguments)
+
+            for rule in rules:
+                # Both, though either matches both: of a wrong method only the very rule tells the right ones.
+                self.add_url_rule(rule, endpoint=view.__name__, view_func=served, methods=[method])
+                self.add_url_rule(rule + "/", endpoint=view.__name__, view_func=served, methods=[method])
+            return view
+
+        return decorate
+
+
+def negotiate() -> None:
+    """Refuse, before anything is done, what could not be answered in a form the client reads."""
+    if request.method != "OPTIONS":
+        accepts(*JSON)
+
+
+def called_by_device(app: str, device: str) -> tuple[Caller, Device]:
+    """A device of the app in the address, which calls for itself. Raises Refusal."""
+    found = access.app_addressed(app)
+    known = lookups.device(found.app_id, device)
+    return access.as_device(found, known), known
+
+
+def done(caller: Caller, command: Callable[[Context], Done[R]], serves: Sequence[str]) -> Response:
+    """Carry a command out, of which nothing is answered but that it was."""
+    return write(caller.actor, caller.scope, command, lambda _: Answer(200, {}), serves)
