@@ -47,6 +47,9 @@ TABLE = {
 KINDS = {"not-found": NOT_FOUND, "malformed": NOT_ACCEPTABLE}
 """By the codes of the engine's refusals; any other means that a parameter is wrong."""
 
+OF_FRAMEWORK = {404: NOT_FOUND, 405: "MethodNotAllowed", 406: NOT_ACCEPTABLE, 413: "ContentTooLarge"}
+"""By the statuses the framework gives."""
+
 AWAY = ("unavailable", "behind")
 """The codes that say to try again."""
 
@@ -89,10 +92,8 @@ def _told(error: TocsinError) -> Refusal:
 def http_error(error: HTTPException) -> Response:
     """An error of the framework: an unknown route, a wrong method, an ``Accept`` without JSON, too large a body."""
     status = HTTPStatus(error.code or 500)
-    kind = {HTTPStatus.NOT_FOUND: NOT_FOUND, HTTPStatus.NOT_ACCEPTABLE: NOT_ACCEPTABLE}.get(status)
-    if kind is not None:
-        return answer(status, kind, TABLE[kind][1])
-    response = answer(status, status.phrase.title().replace(" ", ""), status.phrase)
+    kind = OF_FRAMEWORK.get(status, "BadRequest")
+    response = answer(status, kind, TABLE[kind][1] if kind in TABLE else status.phrase)
     response.headers.extend([(name, value) for name, value in error.get_headers() if name in ("Allow", "Retry-After")])
     return response
 

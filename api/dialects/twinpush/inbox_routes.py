@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from flask import Response
 
@@ -11,7 +10,7 @@ from tocsin.api.dialects.twinpush import access, lookups
 from tocsin.api.dialects.twinpush.access import Caller
 from tocsin.api.dialects.twinpush.representations import inbox_item, notification, page, single
 from tocsin.api.dialects.twinpush.schemas import document, paging, tags
-from tocsin.api.dialects.twinpush.serving import Routes, called_by_device, done
+from tocsin.api.dialects.twinpush.serving import Routes, called_by_anybody, called_by_device, done
 from tocsin.api.reads import as_json, reading
 from tocsin.api.services import services
 from tocsin.commands.receipts import record_receipt
@@ -65,44 +64,48 @@ def inbox_summary(app: str, device_id: str) -> Response:
 
 @blueprint.serves("GET", OF_APP, WITHOUT_APP)
 def show_to_device(device_id: str, notification_id: str, app: str | None = None) -> Response:
-    """One notification, as this device was told it."""
-    caller, known = _device(app, device_id)
+    """One notification, as this device was told it; to whoever shows a mere number, what is for everybody's eyes."""
+    caller, known = called_by_anybody(app, device_id)
     found = lookups.notification(caller.app_id, notification_id).row
-    with reading(*inbox.READ_MODELS) as connection:
-        addressed = inbox.sent(connection, known, found.send_id) is not None
+    addressed = False
+    if lookups.number(device_id) is None or caller.actor.credential is not None:
+        with reading(*inbox.READ_MODELS) as connection:
+            addressed = inbox.sent(connection, known, found.send_id) is not None
     return as_json(single(notification(found, known if addressed else None)))
 
 
 @blueprint.serves("POST", OF_APP + "/received_notification", WITHOUT_APP + "/received_notification")
 def received_notification(device_id: str, notification_id: str, app: str | None = None) -> Response:
     """It arrived. Only the first report counts, and not the time it gives."""
-    return _receipt(app, device_id, notification_id, ReportReceived)
+    return _report(app, device_id, notification_id, ReportReceived)
 
 
 @blueprint.serves("POST", OF_APP + "/open_notification", WITHOUT_APP + "/open_notification")
 def open_notification(device_id: str, notification_id: str, app: str | None = None) -> Response:
     """It was opened. Likewise."""
-    return _receipt(app, device_id, notification_id, ReportOpened)
+    return _report(app, device_id, notification_id, ReportOpened)
 
 
 @blueprint.serves("DELETE", OF_APP)
 def remove(app: str, device_id: str, notification_id: str) -> Response:
     """Take it out of the inbox, for all devices of the alias."""
-    return _receipt(app, device_id, notification_id, RemoveFromInbox, in_inbox=True)
+    caller, known = called_by_device(app, device_id)
+    return _record(caller, known, notification_id, RemoveFromInbox, in_inbox=True)
 
 
-def _receipt(app: str | None, device_id: str, notification_id: str, kind: Any, *, in_inbox: bool = False) -> Response:
+def _report(app: str | None, device_id: str, notification_id: str, kind: Any) -> Response:
     if app is not None:
         access.app_addressed(app)
     document()
-    caller, known = _device(app, device_id)
-    send_id = lookups.notification(caller.app_id, notification_id).row.send_id
-    addressed = lookups.delivery(known, send_id, in_inbox=in_inbox).device_id
-    return _record(caller, send_id, addressed, kind(send_id=send_id, device_id=addressed))
+    return _record(*called_by_anybody(app, device_id), notification_id, kind)
 
 
-def _record(caller: Caller, send_id: UUID, device_id: UUID, command: Any) -> Response:
+def _record(caller: Caller, known: Device, notification_id: str, kind: Any, *, in_inbox: bool = False) -> Response:
+    """Record a receipt of the device that was sent the notification: this one, or another of its alias."""
     engine = services().engine
+    send_id = lookups.notification(caller.app_id, notification_id).row.send_id
+    device_id = lookups.delivery(known, send_id, in_inbox=in_inbox).device_id
+    command = kind(send_id=send_id, device_id=device_id)
     return done(
         caller,
         lambda context: record_receipt(
@@ -110,10 +113,3 @@ def _record(caller: Caller, send_id: UUID, device_id: UUID, command: Any) -> Res
         ),
         inbox.READ_MODELS,
     )
-
-
-def _device(app: str | None, device_id: str) -> tuple[Caller, Device]:
-    if app is not None:
-        return called_by_device(app, device_id)
-    known = lookups.device(None, device_id)
-    return access.as_device(access.app_of_device(known), known), known

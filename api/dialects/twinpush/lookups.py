@@ -29,12 +29,12 @@ T = TypeVar("T")
 
 def device(app_id: UUID | None, shown: str) -> Device:
     """A device of the app, or of any where none is said. Raises Refusal."""
-    number = _number(shown)
+    position = number(shown)
 
     def look(connection: Connection[Any]) -> Device | None:
-        if number is None:
+        if position is None:
             return devices.device_by_handle(connection, app_id, shown)
-        return devices.device_by_number(connection, app_id, number)
+        return devices.device_by_number(connection, app_id, position)
 
     found = _sought(look, ("devices",))
     if found is None or found.retired in REMOVED:
@@ -44,7 +44,7 @@ def device(app_id: UUID | None, shown: str) -> Device:
 
 def devices_named(app_id: UUID, shown: Sequence[str]) -> dict[str, UUID]:
     """The ids of these devices of the app, by what they were called. Raises Refusal unless all are there."""
-    handles = [one for one in shown if _number(one) is None]
+    handles = [one for one in shown if number(one) is None]
     with reading("devices") as connection:
         known = devices.devices_by_handle(connection, app_id, handles)
     found = {name: known[name] if name in known else device(app_id, name) for name in shown}
@@ -55,12 +55,12 @@ def devices_named(app_id: UUID, shown: Sequence[str]) -> dict[str, UUID]:
 
 def notification(app_id: UUID, shown: str) -> Send:
     """A notification of the app that was not deleted. Raises Refusal."""
-    number = _number(shown)
+    position = number(shown)
 
     def look(connection: Connection[Any]) -> Send | None:
-        if number is None:
+        if position is None:
             return sends.send_by_handle(connection, app_id, shown)
-        return sends.send_by_number(connection, app_id, number)
+        return sends.send_by_number(connection, app_id, position)
 
     found = _sought(look, ("sends",))
     if found is None or found.row.withdrawn_at is not None:
@@ -76,6 +76,11 @@ def delivery(owner: Device, send_id: UUID, *, in_inbox: bool = False) -> InboxIt
     return found
 
 
+def number(shown: str) -> int | None:
+    """The number an id is; None where it is one of 16 characters, or nothing."""
+    return int(shown) if shown.isascii() and shown.isdigit() and len(shown) < 16 else None
+
+
 def _sought(look: Callable[[Connection[Any]], T | None], names: Sequence[str]) -> T | None:
     """What ``look`` finds; where it finds nothing, once more when the read models are where the record is now."""
     with reading(*names) as connection:
@@ -84,8 +89,3 @@ def _sought(look: Callable[[Connection[Any]], T | None], names: Sequence[str]) -
         with reading(*names) as connection:
             found = look(connection)
     return found
-
-
-def _number(shown: str) -> int | None:
-    """The number an id is; None where it is one of 16 characters, or nothing."""
-    return int(shown) if shown.isascii() and shown.isdigit() and len(shown) < 16 else None

@@ -169,7 +169,7 @@ def inbox_item(item: InboxItem, recipient: Device) -> dict[str, Any]:
         "id": str(item.number),
         "type": "Delivery",
         "created_at": date(row.started_at or row.requested_at),
-        "received_at": _optional(item.received_at),
+        "received_at": _optional(item.received_at or item.opened_at),
         "open_at": _optional(item.opened_at),
         "notification": notification(row, recipient),
     }
@@ -181,7 +181,7 @@ def delivery(one: Delivery, recipient: dict[str, Any] | None) -> dict[str, Any]:
         "id": one.number,
         "type": "Delivery",
         "created_at": date(one.sent_at or one.updated_at),
-        "received_at": _optional(one.received_at),
+        "received_at": _optional(one.received_at or one.opened_at),
         "open_at": _optional(one.opened_at),
         "device": recipient,
     }

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 
 from tocsin.api.dialects.twinpush import access, lookups
 from tocsin.api.dialects.twinpush.access import NAME, Caller
-from tocsin.api.dialects.twinpush.errors import INVALID_PARAMETER, invalid_here
+from tocsin.api.dialects.twinpush.errors import DEVICE_NOT_FOUND, INVALID_PARAMETER, Refusal, invalid_here
 from tocsin.api.requests import JSON, accepts
 from tocsin.api.writes import Answer, write
 from tocsin.commands.context import Context
@@ -55,7 +55,21 @@ def negotiate() -> None:
 
 
 def called_by_device(app: str, device: str) -> tuple[Caller, Device]:
-    """A device of the app in the address, which calls for itself. Raises Refusal."""
+    """A device of the app in the address, which calls for itself. Raises Refusal.
+
+    An id cannot be guessed, a number can: one that comes alone, without the API token, means no device.
+    """
+    caller, known = called_by_anybody(app, device)
+    if lookups.number(device) is not None and caller.actor.credential is None:
+        raise Refusal(DEVICE_NOT_FOUND)
+    return caller, known
+
+
+def called_by_anybody(app: str | None, device: str) -> tuple[Caller, Device]:
+    """A device, of the app in the address where there is one; perhaps called by somebody else. Raises Refusal."""
+    if app is None:
+        known = lookups.device(None, device)
+        return access.as_device(access.app_of_device(known), known), known
     found = access.app_addressed(app)
     known = lookups.device(found.app_id, device)
     return access.as_device(found, known), known

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from dialects.baasbox.client import Client
-from dialects.baasbox.conftest import service_account
+from dialects.service_account import service_account
 from tocsin.api.services import Services
 from tocsin.commands.apps import configure_provider
 from tocsin.commands.context import Context

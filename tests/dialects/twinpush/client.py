@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flask import Flask
+from patience import eventually
 from werkzeug.test import TestResponse
 
 from tocsin.api.services import Services
@@ -15,6 +16,7 @@ from tocsin.commands.apps import create_app
 from tocsin.commands.context import Context
 from tocsin.dialects import PROVISIONS
 from tocsin.domain.entry import system
+from tocsin.projections.registry import NAMES
 
 API = "X-TwinPush-REST-API-Token"
 CREATOR = "X-TwinPush-REST-API-Key-Creator"
@@ -22,9 +24,13 @@ CREATOR = "X-TwinPush-REST-API-Key-Creator"
 
 @dataclass(frozen=True)
 class Client:
-    """``app_id``, and both tokens, as they were provisioned. All calls go by both, as the Ruby client's do."""
+    """``app_id``, and both tokens, as they were provisioned. All calls go by both, as the Ruby client's do.
+
+    A write that says it is not readable yet is waited for, so that the next call finds it on any machine.
+    """
 
     app: Flask
+    services: Services
     app_id: str
     api_token: str
     creator_token: str
@@ -33,8 +39,9 @@ class Client:
     def provisioned(cls, app: Flask, services: Services, app_id: UUID) -> Client:
         """A client of this app."""
         issued = PROVISIONS["twinpush"](services.engine, Context(system("test")), app_id, sandbox=False)
-        assert services.waiter.wait_for(services.record.head().position, ["apps"], 30)
-        return cls(app, issued["TWINPUSH_APP_ID"], issued["TWINPUSH_API_TOKEN"], issued["TWINPUSH_CREATOR_TOKEN"])
+        await_position(services, services.record.head().position)
+        tokens = issued["TWINPUSH_API_TOKEN"], issued["TWINPUSH_CREATOR_TOKEN"]
+        return cls(app, services, issued["TWINPUSH_APP_ID"], *tokens)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str | None) -> TestResponse:
         """One request; a ``path`` that begins with a slash is below /api/v2, any other below the app.
@@ -48,7 +55,10 @@ class Client:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         url = f"/api/v2{path}" if path.startswith("/") else f"/api/v2/apps/{self.app_id}/{path}"
         kept = {name: value for name, value in sent.items() if value is not None}
-        return self.app.test_client().open(url, method=method, headers=kept, data=data)
+        answer = self.app.test_client().open(url, method=method, headers=kept, data=data)
+        if "Tocsin-Lag" in answer.headers:
+            await_position(self.services, int(answer.headers["Tocsin-Position"]))
+        return answer
 
     def get(self, path: str, body: Any = None, **headers: str | None) -> TestResponse:
         return self.call("GET", path, body, **headers)
@@ -87,6 +97,11 @@ TARGETS = {
     "multiple_devices",
     "multiple_alias",
 }
+
+
+def await_position(services: Services, position: int) -> None:
+    """Wait until every read model has passed a position."""
+    eventually(lambda: services.waiter.wait_for(position, NAMES, 1.0), f"position {position} is readable")
 
 
 def new_app(services: Services, name: str) -> UUID:

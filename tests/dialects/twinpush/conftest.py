@@ -11,10 +11,10 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from outcomes import deliver
-from system.instance import eventually
+from patience import eventually
 
 from dialects.service_account import service_account
-from dialects.twinpush.client import Client, new_app
+from dialects.twinpush.client import Client, await_position, new_app
 from tocsin.api.services import Services
 from tocsin.commands.apps import configure_provider
 from tocsin.commands.context import Context
@@ -103,7 +103,7 @@ def delivered(client: Client, services: Services, app_id: UUID) -> Delivered:
 
         eventually(planned, "the audience is frozen")
         last = deliver(services.record, app_id, send_id, failed={one.device_id for one in refused.values()})
-        assert services.waiter.wait_for(last, ["sends", "deliveries", "audience"], 30)
+        await_position(services, last)
         return notification
 
     return create

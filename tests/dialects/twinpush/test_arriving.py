@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import requests
-from system.instance import Instance, eventually
+from patience import PATIENCE, eventually
+from system.instance import Instance
 
 from dialects.moxie.test_arriving import Moxie
 from dialects.twinpush.client import API, CREATOR
@@ -152,9 +153,9 @@ def test_a_phone_registered_here_is_reached_by_an_alert_raised_through_another_a
 
     signed = Moxie("campus-key", secret)
     url = f"{known['TOCSIN_URL']}/notifications"
-    ident = requests.post(url, json={"message": "Bomb threat at X"}, auth=signed, timeout=30).json()["ident"]
+    ident = requests.post(url, json={"message": "Bomb threat at X"}, auth=signed, timeout=PATIENCE).json()["ident"]
     push = {"notification": ident, "message": "Avoid the area"}
-    assert requests.post(f"{known['TOCSIN_URL']}/push", json=push, auth=signed, timeout=30).status_code == 202
+    assert requests.post(f"{known['TOCSIN_URL']}/push", json=push, auth=signed, timeout=PATIENCE).status_code == 202
 
     data = arrived(instance, "twinpush-registration-2")["payload"]["message"]["data"]
     assert data["message"] == "Avoid the area"
@@ -195,7 +196,7 @@ def test_another_apps_token_opens_nothing_here(instance: Instance) -> None:
     known = instance.environment()
     url = f"{known['TOCSIN_URL']}/api/v2/apps/{known['TWINPUSH_APP_ID']}/devices"
 
-    answer = requests.get(url, headers={API: known["TWINPUSH_OTHER_API_TOKEN"]}, timeout=30)
+    answer = requests.get(url, headers={API: known["TWINPUSH_OTHER_API_TOKEN"]}, timeout=PATIENCE)
 
     assert (answer.status_code, answer.json()["errors"]["type"]) == (403, "InvalidToken")
 
@@ -208,7 +209,7 @@ def arrived(instance: Instance, token: str) -> dict[str, Any]:
 
 def call(method: str, url: str, body: Any = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
     """One call of an SDK; without a body it has no ``Content-Type`` either."""
-    answer = requests.request(method, url, json=body, headers=headers, timeout=30)
+    answer = requests.request(method, url, json=body, headers=headers, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
     result: dict[str, Any] = answer.json()
     return result

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from system.instance import eventually
+from patience import eventually
 
 from dialects.twinpush.client import API, CREATOR, Client, refusal
 from tocsin.api.services import Services

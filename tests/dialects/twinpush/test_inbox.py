@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from dialects.twinpush.client import API, CREATOR, Client, refusal
+from dialects.twinpush.client import API, CREATOR, Client, await_position, refusal
 from tocsin.api.services import Services
 from tocsin.commands.context import Context
 from tocsin.commands.devices import Registration, register_device
@@ -207,7 +207,7 @@ def test_the_receipt_extension_knows_nothing_but_numbers(
 
     assert (answer.status_code, answer.json) == (200, {})
     (item,) = client.get(f"devices/{device.created_position}/inbox").json["objects"]
-    assert item["received_at"] is not None
+    assert (item["received_at"] is None, item["open_at"]) == (False, None)
     for path in (numbers, f"/devices/{phone['id']}/notifications/{sent['id']}"):
         shown = client.get(path, **{API: None, CREATOR: None}).json
         assert (shown["id"], shown["objects"][0]["id"]) == (sent["id"], sent["id"])
@@ -218,6 +218,44 @@ def test_the_receipt_extension_knows_nothing_but_numbers(
     assert refusal(nobody) == (404, "DeviceNotFound")
 
 
+def test_who_shows_a_mere_number_learns_nothing_that_is_not_for_everybody(
+    client: Client, services: Services, app_id: UUID, delivered: Delivered, phone: dict[str, Any]
+) -> None:
+    private = delivered(devices_ids=[phone["id"]], inbox=True, protected_content=True)["id"]
+    personal = delivered(multiple_devices={phone["id"]: {"alert": "Only you"}})["id"]
+    with services.readers.connection() as connection:
+        device = devices.device_by_handle(connection, app_id, phone["id"])
+    assert device is not None
+    number, without = device.created_position, {API: None, CREATOR: None}
+
+    for path in (f"/devices/{number}/notifications", f"devices/{number}/notifications"):
+        shown = [client.get(f"{path}/{one}", **without).json["alert"] for one in (private, personal)]
+        assert shown == [None, "Hello"]
+    by_id = [client.get(f"devices/{phone['id']}/notifications/{one}", **without).json for one in (private, personal)]
+    assert [one["alert"] for one in by_id] == ["Hello", "Only you"]
+    for method, path in (
+        ("GET", "inbox"),
+        ("GET", "inbox_summary"),
+        ("POST", "search_notifications"),
+        ("GET", "badge"),
+        ("POST", "open_app"),
+        ("DELETE", "clear_custom_properties"),
+        ("DELETE", f"notifications/{private}"),
+    ):
+        assert refusal(client.call(method, f"devices/{number}/{path}", **without)) == (404, "DeviceNotFound")
+    assert client.get(f"devices/{number}/inbox_summary").json["total_count"] == 1
+
+
+def test_what_was_opened_was_received(client: Client, delivered: Delivered, phone: dict[str, Any]) -> None:
+    sent = delivered(devices_ids=[phone["id"]], inbox=True)["id"]
+
+    client.post(f"devices/{phone['id']}/notifications/{sent}/open_notification")
+
+    (item,) = client.get(f"devices/{phone['id']}/inbox").json["objects"]
+    (delivery,) = client.get(f"notifications/{sent}/deliveries").json["objects"]
+    assert item["received_at"] == item["open_at"] == delivery["received_at"] == delivery["open_at"] is not None
+
+
 def test_a_device_that_came_through_another_api_is_a_device_here_too(
     client: Client, services: Services, app_id: UUID, delivered: Delivered
 ) -> None:
@@ -225,7 +263,7 @@ def test_a_device_that_came_through_another_api_is_a_device_here_too(
     elsewhere = Context(Actor(principal="credential:1", dialect="other"))
     registration = Registration(platform="android", token=uuid4().hex, alias=name, attributes={"model": "Pixel"})
     done = register_device(services.engine, elsewhere, app_id, registration)
-    services.waiter.wait_for(done.position, ["devices", "audience"], 30)
+    await_position(services, done.position)
 
     sent = delivered(devices_aliases=[name], inbox=True)["id"]
 

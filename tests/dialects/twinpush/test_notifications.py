@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from dialects.twinpush.client import Client, new_app, refusal
+from dialects.twinpush.client import Client, await_position, new_app, refusal
 from tocsin.api.services import Services
 from tocsin.commands.apps import change_app
 from tocsin.commands.context import Context
@@ -178,7 +178,7 @@ def test_a_broadcast_goes_to_the_devices_of_the_apis_its_app_names(services: Ser
     app_id = new_app(services, "Through")
     update = UpdateApp(settings={"twinpush": {"through": ["twinpush", "moxie"], "inbox": True}})
     done = change_app(services.engine, Context(system("test")), app_id, update)
-    services.waiter.wait_for(done.position, ["apps"], 30)
+    await_position(services, done.position)
     other = Client.provisioned(app, services, app_id)
 
     created = other.create()
@@ -238,7 +238,7 @@ def test_segments_are_what_the_app_keeps_under_their_names(
 ) -> None:
     criteria = Criteria(properties={"level": ("gold",)})
     done = change_app(services.engine, Context(system("test")), app_id, SaveSegment(name="gold", criteria=criteria))
-    services.waiter.wait_for(done.position, ["apps"], 30)
+    await_position(services, done.position)
 
     both = requested(client.create(segments=["gold", "silver"], target_properties={"city": ["Oxford", "Bath"]}))
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from dialects.twinpush.client import API, CREATOR, Client, new_app, refusal
+from dialects.twinpush.client import API, CREATOR, Client, await_position, new_app, refusal
 from tocsin.api.services import Services
 from tocsin.commands.apps import change_app, issue_credential, revoke_credential
 from tocsin.commands.context import Context
@@ -255,7 +255,7 @@ def test_a_wrong_method_is_told_the_right_ones(client: Client) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused(client: Client) -> None:
-    assert refusal(client.post("notifications", b"x" * 1024 * 1025))[0] == 413
+    assert refusal(client.post("notifications", b"x" * 1024 * 1025)) == (413, "ContentTooLarge")
 
 
 def test_an_address_that_cannot_be_stored_is_refused(client: Client) -> None:
@@ -304,13 +304,13 @@ def test_a_revoked_token_and_one_an_owner_chose(client: Client, services: Servic
         roles=("registrar",),
         secret="0123456789abcdef0123456789abcdef",
     )
-    services.waiter.wait_for(issued.position, ["apps"], 30)
+    await_position(services, issued.position)
     token = {API: "0123456789abcdef0123456789abcdef"}
     assert client.get("devices", **token).status_code == 200
 
     credential = issued.result.credential.credential_id
     done = revoke_credential(services.engine, Context(system("test")), app_id, credential)
-    services.waiter.wait_for(done.position, ["apps"], 30)
+    await_position(services, done.position)
 
     assert refusal(client.get("devices", **token)) == (403, "InvalidToken")
 
@@ -320,7 +320,7 @@ def test_a_disabled_app_is_not_there(app: Flask, services: Services) -> None:
     client = Client.provisioned(app, services, app_id)
     device, notification = client.register()["id"], client.create()["id"]
     done = change_app(services.engine, Context(system("test")), app_id, DisableApp())
-    services.waiter.wait_for(done.position, ["apps"], 30)
+    await_position(services, done.position)
 
     assert refusal(client.get("devices")) == (404, "AppNotFound")
     assert refusal(client.get(f"/devices/{device}/notifications/{notification}")) == (404, "AppNotFound")
