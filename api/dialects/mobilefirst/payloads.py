@@ -132,9 +132,10 @@ def _lights(lights: Settings) -> str | None:
 
 def _style(style: Settings) -> str | None:
     """How it unfolds: a picture, a long text, lines."""
+    kind = style.text("type", "notification_type")
     found = present(
         {
-            "type": style.text("type", "notification_type"),
+            "type": None if kind is None else kind.lower(),
             "title": style.text("title"),
             "url": style.text("url"),
             "text": style.text("text"),
