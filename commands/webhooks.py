@@ -44,14 +44,21 @@ def create_webhook(
     events: Sequence[str],
     *,
     form: str = "native",
+    types: Sequence[str] = (),
 ) -> Done[WebhookResult]:
-    """Create a webhook; ``form``: how events are told (its ``format``).
+    """Create a webhook; ``form``: how events are told (its ``format``), ``types``: what that calls them.
 
     Raises NotFound, Invalid, Conflict where the app has one of that name.
     """
     webhook_id, secret_id, secret = uuid4(), uuid4(), webhook_secret()
     command = CreateWebhook(
-        webhook_id=webhook_id, name=name, url=url, events=tuple(events), secret_id=secret_id, format=form
+        webhook_id=webhook_id,
+        name=name,
+        url=url,
+        events=tuple(events),
+        secret_id=secret_id,
+        format=form,
+        types=tuple(types),
     )
 
     def decide() -> Decision[WebhookResult]:
@@ -73,6 +80,7 @@ def update_webhook(
     *,
     url: str | UnsetType = UNSET,
     events: Sequence[str] | UnsetType = UNSET,
+    types: Sequence[str] | UnsetType = UNSET,
     new_secret: bool = False,
 ) -> Done[WebhookResult]:
     """Change a webhook; with ``new_secret``, what comes after is signed with another. Raises NotFound, Invalid."""
@@ -80,7 +88,8 @@ def update_webhook(
     command = UpdateWebhook(
         webhook_id=webhook_id,
         url=url,
-        events=UNSET if isinstance(events, UnsetType) else tuple(events),
+        events=_tuple(events),
+        types=_tuple(types),
         secret_id=secret_id if new_secret else UNSET,
     )
 
@@ -93,6 +102,10 @@ def update_webhook(
         return Decision(result, [loaded.change(app_id, facts)], secrets=kept)
 
     return engine.carry_out(context, decide)
+
+
+def _tuple(given: Sequence[str] | UnsetType) -> tuple[str, ...] | UnsetType:
+    return UNSET if isinstance(given, UnsetType) else tuple(given)
 
 
 def delete_webhook(engine: Engine, context: Context, app_id: UUID, webhook_id: UUID) -> Done[WebhookResult]:

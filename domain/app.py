@@ -56,7 +56,7 @@ from tocsin.domain.message import check_message
 from tocsin.domain.platforms import PROVIDERS
 from tocsin.domain.rules import json_object, one_of, optional_text, same_json, text
 from tocsin.domain.tags import tag_name
-from tocsin.domain.webhooks import hook_events, hook_url
+from tocsin.domain.webhooks import hook_events, hook_types, hook_url
 
 __all__ = [
     "KINDS",
@@ -282,6 +282,7 @@ def _create_webhook(state: App, command: CreateWebhook) -> list[Fact]:
         events=hook_events(command.events),
         secret_id=command.secret_id,
         format=text(command.format, "format", 64),
+        types=hook_types(command.types),
     )
     return [created]
 
@@ -297,6 +298,8 @@ def _update_webhook(state: App, command: UpdateWebhook) -> list[Fact]:
         changes["secret_id"] = command.secret_id
     if command.format is not UNSET:
         changes["format"] = text(command.format, "format", 64)
+    if command.types is not UNSET:
+        changes["types"] = hook_types(command.types)
     changed = {name: value for name, value in changes.items() if value != getattr(before, name)}
     return [WebhookUpdated(webhook_id=command.webhook_id, **changed)] if changed else []
 

@@ -90,6 +90,7 @@ class CreateWebhook(Command, frozen=True, kw_only=True):
     events: tuple[str, ...]
     secret_id: UUID | None = None
     format: str = "native"
+    types: tuple[str, ...] = ()
 
 
 class UpdateWebhook(Command, frozen=True, kw_only=True):
@@ -98,6 +99,7 @@ class UpdateWebhook(Command, frozen=True, kw_only=True):
     events: tuple[str, ...] | UnsetType = UNSET
     secret_id: UUID | None | UnsetType = UNSET
     format: str | UnsetType = UNSET
+    types: tuple[str, ...] | UnsetType = UNSET
 
 
 class DeleteWebhook(Command, frozen=True, kw_only=True):

@@ -95,7 +95,7 @@ def _evolve_kept(state: App, fact: Fact) -> App:
         case WebhookCreated(webhook_id=webhook_id):
             return replace(state, webhooks={**state.webhooks, webhook_id: fact})
         case WebhookUpdated(webhook_id=webhook_id):
-            changed = replace(state.webhooks[webhook_id], **_set(fact, "url", "events", "secret_id", "format"))
+            changed = replace(state.webhooks[webhook_id], **_set(fact, "url", "events", "secret_id", "format", "types"))
             return replace(state, webhooks={**state.webhooks, webhook_id: changed})
         case WebhookDeleted(webhook_id=webhook_id):
             return replace(state, webhooks=_less(state.webhooks, webhook_id))

@@ -32,6 +32,13 @@ def hook_events(patterns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(patterns))
 
 
+def hook_types(types: tuple[str, ...]) -> tuple[str, ...]:
+    """``types`` without repetitions. Errors: Invalid."""
+    if len(types) > MAX_EVENTS:
+        raise Invalid(f"a webhook has at most {MAX_EVENTS} types", field="types")
+    return tuple(dict.fromkeys(text(one, "types", MAX_EVENT) for one in types))
+
+
 def hook_url(url: str) -> str:
     """``url`` where a webhook may be there. Errors: Invalid."""
     return web_address(url, "url", ("http", "https"))

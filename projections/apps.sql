@@ -65,6 +65,7 @@ create table {schema}.webhook (
     events           text[] not null,
     secret_id        uuid,
     format           text not null,
+    types            text[] not null,
     created_at       timestamptz not null,
     created_position bigint not null,
     position         bigint not null

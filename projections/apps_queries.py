@@ -129,6 +129,15 @@ def webhook_by_name(connection: Connection[Any], app_id: UUID, name: str) -> Web
     return WEBHOOKS.first(connection, "where name = %s and app_id = %s", name, app_id)
 
 
+def slice_webhooks(
+    connection: Connection[Any], app_id: UUID, form: str, *, offset: int = 0, limit: int = 100
+) -> Slice[Webhook]:
+    """So many of an app's webhooks of one format from the ``offset``-th on, in the order they were created."""
+    conditions = Conditions.of("app_id = %s and format = %s", app_id, form)
+    rows, total = WEBHOOKS.slice(connection, conditions, "created_position", offset, limit)
+    return Slice(tuple(rows), total)
+
+
 def enabled_webhooks(connection: Connection[Any]) -> dict[UUID, list[Webhook]]:
     """The webhooks of every app that is not disabled, by app."""
     found: dict[UUID, list[Webhook]] = {}

@@ -70,7 +70,7 @@ class Tag(msgspec.Struct, frozen=True):
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """Where to report which events, and in which ``format``."""
+    """Where to report which events, in which ``format``; ``types``: what that calls them."""
 
     webhook_id: UUID
     app_id: UUID
@@ -79,6 +79,7 @@ class Webhook(msgspec.Struct, frozen=True):
     events: list[str]
     secret_id: UUID | None
     format: str
+    types: list[str]
     created_at: datetime
     created_position: int
     position: int

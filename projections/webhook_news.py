@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from psycopg import Connection
 
 from tocsin.domain.catalog import NAMES
 from tocsin.domain.delivery import DELIVERY_NAMES, UNROLLED, DeliveryFact, unroll
@@ -33,8 +32,9 @@ class News:
     deliveries: tuple[DeliveryFact, ...] = ()
 
 
-Renderer = Callable[[News, Webhook, Connection[Any]], bytes | None]
-"""The body of a call in one API's form, with a session for what else it needs; None: nothing is to be told."""
+Renderer = Callable[[News, Webhook, Record], Sequence[bytes]]
+"""The bodies in which one API tells of an event, each sent by itself; none: there is nothing to tell. The record, and
+the read models beside it, are there for what else is to be said."""
 
 
 def calls_of(event: StoredEvent, webhooks: Iterable[Webhook], decode: Callable[[StoredEvent], Entry]) -> list[Call]:
@@ -86,7 +86,7 @@ def news(record: Record, call: Call) -> News:
     return News(call.name, entry, tuple(fact for fact in unroll(entry, plan) if fact.name == call.name))
 
 
-def native(news: News, _: Webhook, __: Connection[Any]) -> bytes:
+def native(news: News, _: Webhook, __: Record) -> Sequence[bytes]:
     """An event as the Standard Webhooks specification lays it out: ``type``, ``timestamp`` and ``data``."""
     entry = news.entry
     data: dict[str, Any] = {
@@ -99,7 +99,8 @@ def native(news: News, _: Webhook, __: Connection[Any]) -> bytes:
         data["deliveries"] = news.deliveries
     else:
         data["event"] = entry.fact
-    return msgspec.json.encode({"type": news.name, "timestamp": entry.recorded_at, "data": data}, enc_hook=_clear)
+    body = {"type": news.name, "timestamp": entry.recorded_at, "data": data}
+    return [msgspec.json.encode(body, enc_hook=_clear)]
 
 
 def _clear(value: Any) -> Any:

@@ -6,7 +6,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from eventsourcing.persistence import OperationalError
 from flask import Flask
 from psycopg_pool import PoolTimeout
 
+from tocsin.api import dialects
 from tocsin.api.app import create_app
 from tocsin.api.services import Services
 from tocsin.commands.apps import ensure_instance
@@ -31,6 +32,7 @@ from tocsin.eventlog.stream.port import Stream
 from tocsin.eventlog.stream.postgres import PostgresStream
 from tocsin.projections import cursors
 from tocsin.projections.waiting import Waiter
+from tocsin.projections.webhook_news import NATIVE, Renderer
 from tocsin.settings import Settings, SettingsError
 from tocsin.supervisor import State, read_status
 from tocsin.workers.webhook_post import Policy
@@ -177,6 +179,10 @@ def webhook_policy(settings: Settings) -> Policy:
     return Policy(settings.webhook_networks, str(authorities) if authorities else None)
 
 
+WEBHOOK_FORMATS: Mapping[str, Renderer] = {**NATIVE, **dialects.WEBHOOK_FORMATS}
+"""How webhooks are told of events: as the native API does, or as the dialect through which they were created."""
+
+
 def open_stream(settings: Settings, url: str) -> Stream:
     """The stream: Kafka where it is named, otherwise the record itself."""
     if settings.kafka is not None:
@@ -185,6 +191,7 @@ def open_stream(settings: Settings, url: str) -> Stream:
 
 
 __all__ = [
+    "WEBHOOK_FORMATS",
     "NotReady",
     "SettingsError",
     "api_app",

@@ -10,6 +10,7 @@ from functools import partial
 
 from tocsin.api import server
 from tocsin.bootstrap import (
+    WEBHOOK_FORMATS,
     api_app,
     await_migrated,
     collect_seldom,
@@ -61,7 +62,7 @@ def deliver(settings: Settings, providers: Sequence[str], lanes: Sequence[str]) 
 def webhooks(settings: Settings) -> None:
     """Tell webhooks of events. Raises SettingsError."""
     policy = webhook_policy(settings)
-    _run(settings, "webhooks", partial(run_webhooks, policy=policy))
+    _run(settings, "webhooks", partial(run_webhooks, policy=policy, renderers=WEBHOOK_FORMATS))
 
 
 def postgres(settings: Settings) -> None:

@@ -225,13 +225,17 @@ class Caller:
             self._tried(call, answer)
 
     def _tell(self, call: Call, webhook: Webhook) -> Answer | None:
-        """What the receiver answered; None where there is nothing to tell."""
-        with self._record.sessions.connection() as connection:
-            body = self._renderers[webhook.format](news(self._record, call), webhook, connection)
-        if body is None:
-            return None
+        """What the receiver answered to the last body it was sent, the first it did not take; None where there is
+        nothing to tell."""
+        bodies = self._renderers[webhook.format](news(self._record, call), webhook, self._record)
         secret = None if webhook.secret_id is None else self._record.vault.open(webhook.secret_id)
-        return post(webhook.url, headers(call.message_id, body, secret), body, self._policy)
+        answer = None
+        for number, body in enumerate(bodies):
+            message_id = f"{call.message_id}_{number}" if number else call.message_id
+            answer = post(webhook.url, headers(message_id, body, secret), body, self._policy)
+            if not answer.is_taken:
+                break
+        return answer
 
     def _tried(self, call: Call, answer: Answer) -> None:
         status = CallStatus.PENDING

@@ -6,7 +6,7 @@ commands and queries. The engine knows none of their names; this list does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from flask import Flask, Request, Response
@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from tocsin.api.dialects import baasbox, mobilefirst, moxie, thinkbit, twinpush
 from tocsin.domain.errors import TocsinError
+from tocsin.projections.webhook_news import Renderer
 
 
 class Dialect(Protocol):
@@ -48,6 +49,9 @@ class Dialect(Protocol):
 
 
 DIALECTS: tuple[Dialect, ...] = (baasbox, mobilefirst, moxie, thinkbit, twinpush)
+
+WEBHOOK_FORMATS: Mapping[str, Renderer] = {mobilefirst.NAME: mobilefirst.told}
+"""How dialects that have webhooks tell of events, by the format of those that are created through them."""
 
 RESERVED = ("/v1", "/healthz", "/readyz", "/metrics", "/problems", "/docs", "/openapi.json")
 """Paths of the instance itself, whatever a dialect may claim."""

@@ -88,7 +88,7 @@ class TagDeleted(Fact, frozen=True, kw_only=True):
 
 class WebhookCreated(Fact, frozen=True, kw_only=True):
     """``events``: names of events, a ``*`` at the end for all that begin so. ``format``: how they are told, ``native``
-    or as another API does."""
+    or as another API does; ``types``: what that calls what it was asked for."""
 
     webhook_id: UUID
     name: str
@@ -96,6 +96,7 @@ class WebhookCreated(Fact, frozen=True, kw_only=True):
     events: tuple[str, ...]
     secret_id: UUID | None = None
     format: str = "native"
+    types: tuple[str, ...] = ()
 
 
 class WebhookUpdated(Fact, frozen=True, kw_only=True):
@@ -104,6 +105,7 @@ class WebhookUpdated(Fact, frozen=True, kw_only=True):
     events: tuple[str, ...] | UnsetType = UNSET
     secret_id: UUID | None | UnsetType = UNSET
     format: str | UnsetType = UNSET
+    types: tuple[str, ...] | UnsetType = UNSET
 
 
 class WebhookDeleted(Fact, frozen=True, kw_only=True):

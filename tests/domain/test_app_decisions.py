@@ -222,6 +222,8 @@ def test_a_webhook_is_created_changed_and_deleted() -> None:
     assert changed == WebhookUpdated(webhook_id=ONE, events=("send.expired",), secret_id=SECRET)
     assert evolve(state, changed).webhooks[ONE].events == ("send.expired",)
     assert decide(state, UpdateWebhook(webhook_id=ONE, events=("send.completed",))) == []
+    retyped = only(decide(state, UpdateWebhook(webhook_id=ONE, types=("onSubscribe", "onSubscribe"))))
+    assert evolve(state, retyped).webhooks[ONE].types == ("onSubscribe",)
     assert only(decide(state, DeleteWebhook(webhook_id=ONE))) == WebhookDeleted(webhook_id=ONE)
     assert after(CREATE, webhook(), DeleteWebhook(webhook_id=ONE)).webhooks == {}
 
@@ -281,6 +283,8 @@ def test_a_template_is_deleted_once() -> None:
         (webhook(events=("chunk.outcomes_recorded",)), "events"),
         (webhook(events=("send.completed", "pigeon.*")), "events"),
         (webhook(events=("send.completed",) * 101), "events"),
+        (webhook(types=("",)), "types"),
+        (webhook(types=("onSubscribe",) * 101), "types"),
         (template(message=Message()), "message"),
         (template(name=""), "name"),
     ],

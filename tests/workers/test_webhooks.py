@@ -314,11 +314,12 @@ def test_what_became_of_a_send_is_told_by_outcome(scene: Scene, stream: Stream, 
 def test_an_api_may_tell_events_in_its_own_form_or_not_at_all(
     record: Record, stream: Stream, app_id: UUID, receiver: Receiver
 ) -> None:
-    def own(news: News, webhook: Webhook, connection: Any) -> bytes | None:
-        return b'{"own": true}' if isinstance(news.entry.fact, Subscribed) else None
+    def own(news: News, webhook: Webhook, record: Record) -> list[bytes]:
+        return [b'{"own": 1}', b'{"own": 2}'] if isinstance(news.entry.fact, Subscribed) else []
 
     webhook = hook(record, app_id, receiver.url, "device.*", form="own")
     strange = hook(record, app_id, receiver.url, "device.registered", name="strange", form="unknown")
+    receiver.statuses = [204, 500]
     with telling(record, stream, renderers={**NATIVE, "own": own}):
         phone(record, app_id, "staff")
         found = settled(record, webhook, 2)
@@ -327,7 +328,10 @@ def test_an_api_may_tell_events_in_its_own_form_or_not_at_all(
         ("device.subscribed", "delivered"),
         ("device.registered", "dropped"),
     ]
-    assert [received.body for received in receiver.received] == [b'{"own": true}']
+    # One that was taken is sent again with one that was not, under the id it had.
+    assert [received.body for received in receiver.received] == [b'{"own": 1}', b'{"own": 2}'] * 2
+    ids = [received.headers["webhook-id"] for received in receiver.received]
+    assert ids == [found[0].message_id, f"{found[0].message_id}_1"] * 2
     assert failed.status == "given-up"
 
 

@@ -16,11 +16,24 @@ from tocsin.api.dialects.mobilefirst import (
     subscription_routes,
     tag_routes,
     token_routes,
+    webhook_routes,
 )
 from tocsin.api.dialects.mobilefirst.applications import NAME
 from tocsin.api.dialects.mobilefirst.errors import http_error, refused, unexpected
+from tocsin.api.dialects.mobilefirst.webhooks import told
 
-__all__ = ["NAME", "PREFIXES", "REFERENCE", "TITLE", "finish", "http_error", "refused", "register", "unexpected"]
+__all__ = [
+    "NAME",
+    "PREFIXES",
+    "REFERENCE",
+    "TITLE",
+    "finish",
+    "http_error",
+    "refused",
+    "register",
+    "told",
+    "unexpected",
+]
 
 TITLE = "IBM MobileFirst Push"
 PREFIXES: Sequence[str] = ("/imfpush", "/mfp")
@@ -38,6 +51,7 @@ BLUEPRINTS = (
     subscription_routes.blueprint,
     message_routes.blueprint,
     settings_routes.blueprint,
+    webhook_routes.blueprint,
 )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from psycopg import Connection
+
 from tocsin.api.dialects.apps import app_of_credential
 from tocsin.api.dialects.settings import settings_of
 from tocsin.api.reads import reading
@@ -69,6 +71,12 @@ def named_applications() -> dict[UUID, str]:
         if credential.public_id is not None:
             ids.setdefault(credential.app_id, credential.public_id)
     return ids
+
+
+def known_as(connection: Connection[Any], app_id: UUID) -> str:
+    """The id an app is known by, for who speaks of it unasked."""
+    found = apps.credentials_in_force(connection, app_id, NAME, KIND)
+    return next((one.public_id for one in found if one.public_id is not None), str(app_id))
 
 
 def _uuid(text: str) -> UUID | None:
