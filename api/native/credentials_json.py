@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from tocsin.api.native.access import DIALECT, KIND
 from tocsin.commands.apps import CredentialResult, ProviderResult
 from tocsin.commands.secrets import HASHED, KEPT
-from tocsin.domain.app import MAX_NAME, MAX_TEXT, ROLES
+from tocsin.domain.app import MAX_NAME, MAX_SCOPE, MAX_TEXT, ROLES
 from tocsin.domain.errors import Invalid
 from tocsin.domain.events.app import CredentialIssued, ProviderConfigured
 from tocsin.projections.apps_rows import Credential, Provider
@@ -36,6 +36,13 @@ class CredentialForm(ma.Schema):
     kind = fields.String(load_default=KIND, validate=validate.OneOf(KINDS))
     dialect = fields.String(load_default=DIALECT, validate=validate.Length(1, MAX_NAME))
     public_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, MAX_TEXT))
+    scope = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, MAX_SCOPE),
+        metadata={"description": "What a client's access tokens may be for: elements with spaces between, `*` in one "
+                                 "standing for anything."},
+    )  # fmt: skip
     secret = fields.String(
         load_default=None,
         allow_none=True,
@@ -61,6 +68,7 @@ class CredentialAnswer(msgspec.Struct, kw_only=True):
     dialect: str
     roles: list[str]
     public_id: str | None
+    scope: str | None
     revoked: bool
     issued_at: datetime | UnsetType = UNSET
     revoked_at: datetime | None | UnsetType = UNSET
@@ -123,6 +131,7 @@ def credential_of_row(row: Credential) -> CredentialAnswer:
         dialect=row.dialect,
         roles=row.roles,
         public_id=row.public_id,
+        scope=row.scope,
         revoked=row.revoked,
         issued_at=row.issued_at,
         revoked_at=row.revoked_at,
@@ -142,6 +151,7 @@ def credential_of_fact(
         dialect=issued.dialect,
         roles=list(issued.roles),
         public_id=issued.public_id,
+        scope=issued.scope,
         revoked=revoked,
         issued_at=at or UNSET,
     )

@@ -128,6 +128,14 @@ def test_a_dialects_credential_keeps_the_secret_its_clients_have(campus: Caller)
     assert (taken.status_code, taken.json["field"]) == (409, "public_id")
 
 
+def test_a_clients_credential_says_what_its_tokens_may_be_for(campus: Caller) -> None:
+    body = {"name": "x", "kind": "client", "dialect": "other", "public_id": str(uuid4()), "scope": "messages.* tags.*"}
+    issued = campus.post("/credentials", body).json
+    assert issued["scope"] == "messages.* tags.*"
+    assert campus.get(f"/credentials/{issued['credential_id']}").json["scope"] == "messages.* tags.*"
+    assert campus.post("/credentials", {**body, "scope": ""}).status_code == 422
+
+
 def test_a_providers_secret_comes_as_text_as_base64_or_as_a_file_and_never_goes_out(campus: Caller) -> None:
     key = signing_key()
     as_text = campus.put("/providers/apns", {"configuration": SIGNING, "secret": key})
