@@ -42,11 +42,12 @@ _COUNT = f"""
 
 class SendFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What a list of sends is narrowed to: those with all of ``labels`` and none of ``no_labels``, requested
-    ``through`` an API. ``withdrawn``: also those that were withdrawn."""
+    ``through`` an API, or ``since`` a moment. ``withdrawn``: also those that were withdrawn."""
 
     labels: tuple[str, ...] = ()
     no_labels: tuple[str, ...] = ()
     through: str | None = None
+    since: datetime | None = None
     withdrawn: bool = True
 
 
@@ -179,6 +180,7 @@ def _conditions(app_id: UUID, wanted: SendFilter) -> Conditions:
     conditions.add(list(wanted.labels) or None, "labels @> %s::text[]")
     conditions.add(list(wanted.no_labels) or None, "not labels && %s::text[]")
     conditions.add(wanted.through, "requested_through = %s")
+    conditions.add(wanted.since, "requested_at >= %s")
     if not wanted.withdrawn:
         conditions.texts.append("withdrawn_at is null")
     return conditions

@@ -89,6 +89,8 @@ def test_sends_are_listed_by_their_labels_and_counted(
     assert found(offset=9) == ([], 4)
     assert found(through="system") == (ids[::-1], 4)
     assert found(through="other") == ([], 0)
+    assert found(since=datetime(2026, 1, 1, tzinfo=UTC)) == (ids[::-1], 4)
+    assert found(since=datetime(2999, 1, 1, tzinfo=UTC)) == ([], 0)
     listed = sends.list_sends(connection, history.app_id, wanted=SendFilter(labels=("b",)), limit=1)
     assert [one.row.send_id for one in listed.items] == [ids[3]]
 

@@ -16,7 +16,7 @@ from tocsin.api.dialects.twinpush.representations import (
     single,
     whole_device,
 )
-from tocsin.api.dialects.twinpush.schemas import day, document, flag, paging, seconds
+from tocsin.api.dialects.twinpush.schemas import day, document, flag, paging, seconds, signed
 from tocsin.api.dialects.twinpush.serving import Routes, called_by_device, done
 from tocsin.api.reads import as_json, reading
 from tocsin.api.requests import context
@@ -24,7 +24,7 @@ from tocsin.api.services import services
 from tocsin.api.writes import readable
 from tocsin.commands.devices import Registration, change_device, load_device, register_device
 from tocsin.commands.usage import report_usage
-from tocsin.domain.device import ClearProperties, RetireDevice
+from tocsin.domain.device import ChangeBadge, ClearProperties, RetireDevice, SetProperty
 from tocsin.projections import devices, usage
 from tocsin.projections.devices import Device, DeviceFilter
 
@@ -52,7 +52,8 @@ def register(app: str) -> Response:
     if known is None or known == "":
         return _register(caller, translation.registration(body))
     errors.invalid_here(errors.DEVICE_NOT_UPDATED)
-    return _register(caller, translation.renewal(lookups.device(caller.app_id, str(known)), body))
+    told = translation.reported(body)
+    return _register(caller, translation.renewal(lookups.device(caller.app_id, str(known)), told))
 
 
 @blueprint.serves("GET", "/apps/<app>/devices/<device_id>")
@@ -68,8 +69,8 @@ def show(app: str, device_id: str) -> Response:
 @blueprint.serves("PUT", "/apps/<app>/devices/<device_id>", wrong=errors.DEVICE_NOT_UPDATED)
 def update(app: str, device_id: str) -> Response:
     """A device that is known reports itself again."""
-    caller, body = access.by_api_token(app), document()
-    return _register(caller, translation.renewal(lookups.device(caller.app_id, device_id), body))
+    caller, told = access.by_api_token(app), translation.reported(document())
+    return _register(caller, translation.renewal(lookups.device(caller.app_id, device_id), told))
 
 
 @blueprint.serves("DELETE", "/apps/<app>/devices/<device_id>")
@@ -90,9 +91,10 @@ def badge(app: str, device_id: str) -> Response:
 def update_badge(app: str, device_id: str) -> Response:
     """Set the number on the icon, or change it."""
     access.app_addressed(app)
-    body = document()
+    number, change = signed(document().get("badge"), "badge")
     caller, known = called_by_device(app, device_id)
-    return _change(caller, known, translation.badge_change(known, body), ("deliveries",))
+    command = ChangeBadge(**{"change" if change else "badge": number}, current=translation.badge(known))
+    return _change(caller, known, command, ("deliveries",))
 
 
 @blueprint.serves("POST", "/apps/<app>/devices/<device_id>/open_app", wrong=errors.DEVICE_NOT_UPDATED)
@@ -120,9 +122,9 @@ def report_statistics(app: str, device_id: str) -> Response:
 def set_custom_property(app: str, device_id: str) -> Response:
     """Give the device a property, or take one away."""
     access.app_addressed(app)
-    body = document()
+    told = translation.custom_property(document())
     caller, known = called_by_device(app, device_id)
-    return _change(caller, known, translation.custom_property(known, body), SERVES)
+    return _change(caller, known, SetProperty(device_id=known.device_id, **told), SERVES)
 
 
 @blueprint.serves("DELETE", "/apps/<app>/devices/<device_id>/clear_custom_properties", wrong=errors.INVALID_PROPERTY)

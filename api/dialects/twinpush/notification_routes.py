@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from tocsin.api.dialects.twinpush import access, errors, lookups
 from tocsin.api.dialects.twinpush.openapi import description
+from tocsin.api.dialects.twinpush.reports import report
 from tocsin.api.dialects.twinpush.representations import (
     created,
     delivery,
@@ -16,10 +17,9 @@ from tocsin.api.dialects.twinpush.representations import (
     notification,
     objects,
     page,
-    report,
     single,
 )
-from tocsin.api.dialects.twinpush.schemas import document, paging
+from tocsin.api.dialects.twinpush.schemas import day, document, paging
 from tocsin.api.dialects.twinpush.serving import Routes, done
 from tocsin.api.dialects.twinpush.translation import send_requested
 from tocsin.api.reads import as_json, reading
@@ -28,7 +28,7 @@ from tocsin.api.writes import Answer, write
 from tocsin.commands.sends import request_send, withdraw_send
 from tocsin.projections import deliveries, devices, failures, sends, usage
 from tocsin.projections.deliveries import Delivery
-from tocsin.projections.sends import SendFilter
+from tocsin.projections.sends import Send, SendFilter
 
 ONE = "/apps/<app>/notifications/<notification_id>"
 
@@ -61,6 +61,16 @@ def list_notifications(app: str) -> Response:
     return as_json(page(found, asked, lambda items: (notification(one.row) for one in items)))
 
 
+@blueprint.serves("GET", "/apps/<app>/notifications/reports")
+def list_reports(app: str) -> Response:
+    """What became of the app's notifications so far, the newest first."""
+    caller, asked, date = access.by_api_token(app), paging(document()), request.args.get("date")
+    wanted = SendFilter(withdrawn=False, since=day(date) if date else None)
+    with reading("sends") as connection:
+        found = sends.slice_sends(connection, caller.app_id, wanted, offset=asked.offset, limit=asked.per_page)
+    return as_json(page(found, asked, lambda items: map(_reported, items)))
+
+
 @blueprint.serves("GET", ONE)
 def show(app: str, notification_id: str) -> Response:
     """One notification; of protected content, nothing that is for its recipients' eyes."""
@@ -80,11 +90,7 @@ def delete(app: str, notification_id: str) -> Response:
 def show_report(app: str, notification_id: str) -> Response:
     """What became of a notification so far."""
     caller = access.by_api_token(app)
-    found = lookups.notification(caller.app_id, notification_id)
-    with reading("sends", *failures.READ_MODELS) as connection:
-        received, opened = deliveries.receipt_counts(connection, found.row.send_id)
-        failed = failures.failures(connection, found.row.send_id)
-    return as_json(report(found, received, opened, failed))
+    return as_json(_reported(lookups.notification(caller.app_id, notification_id)))
 
 
 @blueprint.serves("GET", ONE + "/deliveries")
@@ -111,6 +117,13 @@ def _deliveries(app: str, notification_id: str) -> Response:
     with reading("deliveries") as connection:
         found = deliveries.slice_deliveries(connection, send_id, offset=asked.offset, limit=asked.per_page)
     return as_json(page(found, asked, _presented))
+
+
+def _reported(found: Send) -> dict[str, Any]:
+    with reading(*failures.READ_MODELS) as connection:
+        received, opened = deliveries.receipt_counts(connection, found.row.send_id)
+        failed = failures.failures(connection, found.row.send_id)
+    return report(found, received, opened, failed)
 
 
 def _presented(items: Sequence[Delivery]) -> Iterator[dict[str, Any]]:

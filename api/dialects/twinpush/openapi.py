@@ -33,8 +33,9 @@ _TAGS = [
     {"name": name, "in": "query", "description": text, "schema": {"type": "array", "items": {"type": "string"}}}
     for name, text in (("tags[]", "It has all of these."), ("no_tags[]", "It has none of these."))
 ]
+_SINCE = {"name": "date", "in": "query", "description": "Since then.", "schema": {"type": "string", "format": "date"}}
 _FILTERS = [
-    {"name": "date", "in": "query", "description": "Changed since.", "schema": {"type": "string", "format": "date"}},
+    _SINCE,
     {"name": "alias", "in": "query", "description": "In any case.", "schema": {"type": "string"}},
     {"name": "active", "in": "query", "schema": {"type": "boolean"}},
 ]
@@ -132,6 +133,9 @@ def _of_notifications() -> dict[str, Any]:
         _NOTIFICATION: {
             "get": _operation("One notification", "OneNotification"),
             "delete": _operation("Take it back", "Done", security=_CREATOR),
+        },
+        f"{_APP}/notifications/reports": {
+            "get": _operation("What became of them", "ReportPage", [_SINCE, *_PAGE], security=_API)
         },
         f"{_NOTIFICATION}/report": {"get": _operation("What became of it", "Report", security=_API)},
         f"{_NOTIFICATION}/deliveries": {"get": listed, "post": asked},

@@ -120,6 +120,7 @@ def _shown() -> dict[str, Any]:
         ),
         "DeliveryPage": _page("Delivery"),
         "Report": _report(),
+        "ReportPage": _page("Report"),
         "Badge": _object({"badge": _COUNT}),
         "Done": {"type": "object"},
         "Error": _object({"errors": _object({"type": _STRING, "message": _STRING})}),

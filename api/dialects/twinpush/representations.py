@@ -17,16 +17,16 @@ from tocsin.api.services import services
 from tocsin.commands.engine import Loaded
 from tocsin.commands.sends import SendResult, load_send
 from tocsin.domain import device as device_rules
+from tocsin.domain.events.send import SendRequested
 from tocsin.domain.identity import handle
 from tocsin.domain.message import Message
 from tocsin.domain.personal import Personal
 from tocsin.domain.recipient_messages import PersonalMessages
 from tocsin.projections.deliveries import Delivery
 from tocsin.projections.devices import ACTIVE, Device
-from tocsin.projections.failures import Failure
 from tocsin.projections.inbox import InboxItem
 from tocsin.projections.pages import Slice
-from tocsin.projections.sends_rows import Send, SendRow
+from tocsin.projections.sends_rows import SendRow
 from tocsin.projections.usage import Usage
 
 T = TypeVar("T")
@@ -115,41 +115,46 @@ def _device(device_id: UUID, app_id: UUID, *, attributes: Mapping[str, Any], **m
 def created(result: SendResult, now: datetime) -> dict[str, Any]:
     """A notification that was just created, to whom created it. ``now``: when it was asked for."""
     request = result.send.request
-    return {
-        **_notification(result.send_id, request.message),
-        "delivery_speed": speed_of(request.pace),
-        "name": request.name,
-        "group_name": request.campaign,
-        "protected_content": request.protected,
-        "inbox": request.inbox,
-        "send_since": date(_latest(now, request.not_before)),
-        "last_sent_at": None if result.send.scheduled_at is not None else date(now),
-        "created_at": date(now),
-        "updated_at": date(now),
-        "tags": list(request.labels),
-    }
+    return _notification(
+        result.send_id,
+        request,
+        request.message,
+        send_since=request.not_before or now,
+        last_sent_at=None if result.send.scheduled_at is not None else now,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 def notification(row: SendRow, recipient: Device | None = None) -> dict[str, Any]:
     """A notification, as a recipient was told it; None: somebody who is not one, who sees no protected text."""
-    shown = {
-        **_notification(row.send_id, _message(row, recipient)),
-        "delivery_speed": speed_of(row.pace),
-        "name": row.name,
-        "group_name": row.campaign,
-        "protected_content": row.protected,
-        "inbox": row.inbox,
-        "send_since": date(row.not_before or row.requested_at),
-        "last_sent_at": None if row.started_at is None else date(row.started_at),
-        "created_at": date(row.requested_at),
-        "updated_at": date(_latest(row.requested_at, row.started_at, row.frozen_at, row.completed_at, row.stopped_at)),
-        "tags": row.labels,
-    }
+    shown = _notification(
+        row.send_id,
+        row,
+        _message(row, recipient),
+        send_since=row.not_before or row.requested_at,
+        last_sent_at=row.started_at,
+        created_at=row.requested_at,
+        updated_at=_latest(row.requested_at, row.started_at, row.frozen_at, row.completed_at, row.stopped_at),
+    )
     return {**shown, "alert": None, "title": None} if row.protected and recipient is None else shown
 
 
-def _notification(send_id: UUID, message: Message) -> dict[str, Any]:
-    return {"id": handle(send_id), "type": "Notification", **contents.shown(message)}
+def _notification(
+    send_id: UUID, said: SendRow | SendRequested, message: Message, **dates: datetime | None
+) -> dict[str, Any]:
+    return {
+        "id": handle(send_id),
+        "type": "Notification",
+        **contents.shown(message),
+        "delivery_speed": speed_of(said.pace),
+        "name": said.name,
+        "group_name": said.campaign,
+        "protected_content": said.protected,
+        "inbox": said.inbox,
+        "tags": list(said.labels),
+        **{name: _optional(moment) for name, moment in dates.items()},
+    }
 
 
 def _message(row: SendRow, recipient: Device | None) -> Message:
@@ -185,57 +190,6 @@ def delivery(one: Delivery, recipient: dict[str, Any] | None) -> dict[str, Any]:
         "open_at": _optional(one.opened_at),
         "device": recipient,
     }
-
-
-STATUSES = {
-    "requested": "draft",
-    "scheduled": "scheduled",
-    "started": "sending",
-    "sending": "sending",
-    "completed": "sent",
-}
-"""By the engine's; every other means that it was stopped before its end."""
-
-PLATFORMS_OF = {"apns": "ios", "fcm": "android"}
-
-
-def report(found: Send, received: int, opened: int, failed: Sequence[Failure]) -> dict[str, Any]:
-    """What became of a notification so far."""
-    row, tally = found.row, found.tally
-    nobody = bool(tally.audience) and tally.failed == tally.audience
-    problems = [_failure(one) for one in failed] + _exclusions(row)
-    return {
-        "type": "NotificationReport",
-        "status": "error" if nobody else STATUSES.get(row.status, "error"),
-        "delivery_count": tally.delivered,
-        "opening_count": opened,
-        "received_count": received,
-        "errors": problems,
-        "notification": notification(row),
-    }
-
-
-def _failure(one: Failure) -> dict[str, Any]:
-    told = f": {one.reason}" if one.reason else ""
-    return _problem(
-        PLATFORMS_OF.get(one.provider, "all"), "error", one.code, f"{one.devices} devices{told}", one.first_at
-    )
-
-
-def _exclusions(row: SendRow) -> list[dict[str, Any]]:
-    """Devices that were meant and left out, by reason; and that nobody was meant at all."""
-    if row.frozen_at is None:
-        return []
-    if not row.audience_count and not row.excluded:
-        return [_problem("all", "warning", "no-devices", "no device is in the target", row.frozen_at)]
-    return [
-        _problem("all", "warning", reason, f"{devices} devices of the target were left out", row.frozen_at)
-        for reason, devices in sorted(row.excluded.items())
-    ]
-
-
-def _problem(platform: str, level: str, key: str, message: str, at: datetime) -> dict[str, Any]:
-    return {"platform": platform, "level": level, "key": key, "message": message, "created_at": date(at)}
 
 
 def date(moment: datetime) -> str:

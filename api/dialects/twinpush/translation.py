@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,13 +14,12 @@ from tocsin.api.dialects.twinpush import contents, errors
 from tocsin.api.dialects.twinpush.access import NAME
 from tocsin.api.dialects.twinpush.contents import RICH
 from tocsin.api.dialects.twinpush.errors import Refusal, invalid
-from tocsin.api.dialects.twinpush.schemas import flag, signed, text, texts, time
+from tocsin.api.dialects.twinpush.schemas import flag, text, texts, time
 from tocsin.api.dialects.twinpush.targets import target
 from tocsin.api.reads import reading
 from tocsin.commands.devices import Registration
 from tocsin.domain.audience import Audience
-from tocsin.domain.device import ChangeBadge, SetProperty
-from tocsin.domain.properties import TYPES
+from tocsin.domain.properties import TYPES, property_value
 from tocsin.domain.send import RequestSend
 from tocsin.projections import deliveries
 from tocsin.projections.apps_rows import App
@@ -46,7 +46,10 @@ SPEEDS: dict[str, int | None] = {"instant": None, "fast": 100_000, "normal": 10_
 
 SPEED = "normal"
 
-PLACES = ("latitude", "longitude")
+_PRINTED = re.compile(r"<?[0-9a-fA-F]+(?: [0-9a-fA-F]+)+>?|<[0-9a-fA-F]+>")
+
+PLACES = {"latitude": 90, "longitude": 180}
+"""Degrees, at most, either way."""
 
 
 def registration(body: Mapping[str, Any]) -> Registration:
@@ -56,24 +59,22 @@ def registration(body: Mapping[str, Any]) -> Registration:
         raise invalid("udid and platform, or device_id, must be given")
     if platform not in PLATFORMS:
         raise invalid(f"platform must be one of {', '.join(PLATFORMS)}")
-    return Registration(platform=platform, external_id=f"{platform}:{udid}", seen=True, **_reported(body, platform))
+    return Registration(platform=platform, external_id=f"{platform}:{udid}", seen=True, **reported(body))
 
 
-def renewal(known: Device, body: Mapping[str, Any]) -> Registration:
-    """A device that is known reports itself again. Raises Refusal."""
+def renewal(known: Device, told: Mapping[str, Any]) -> Registration:
+    """A device that is known reports itself again. ``told``: of ``reported``."""
     return Registration(
-        platform=known.platform,
-        device_id=known.device_id,
-        token_scope=known.token_scope,
-        seen=True,
-        **_reported(body, known.platform),
+        platform=known.platform, device_id=known.device_id, token_scope=known.token_scope, seen=True, **told
     )
 
 
-def badge_change(known: Device, body: Mapping[str, Any]) -> ChangeBadge:
-    """A new number on the icon, or a change to it. Raises Refusal."""
-    number, change = signed(body.get("badge"), "badge")
-    return ChangeBadge(**{"change" if change else "badge": number}, current=badge(known))
+def reported(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a registration sets: what is absent stays, what is empty goes. Raises Refusal."""
+    attributes = {name: _said(body, name) for name in ATTRIBUTES if name in body}
+    token = next((_token(body, name) for name in TOKENS if name in body), UNSET)
+    alias = _said(body, "alias_device") if "alias_device" in body else UNSET
+    return {"token": token, "alias": alias, "attributes": attributes, "token_shape": False}
 
 
 def badge(known: Device) -> int:
@@ -86,20 +87,23 @@ def place(body: Mapping[str, Any]) -> dict[str, float]:
     """Where a device is, in degrees. Raises Refusal."""
     inner = body.get("device")
     told = inner if isinstance(inner, dict) else body
-    return {name: _degrees(told.get(name), name) for name in PLACES}
+    return {name: _degrees(told.get(name), name, most) for name, most in PLACES.items()}
 
 
-def custom_property(known: Device, body: Mapping[str, Any]) -> SetProperty:
-    """A property of a device; a value that is absent takes it away, as Android's SDK cannot send null. Raises Refusal.
+def custom_property(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is set of a device's property, but for whose it is. Raises Refusal.
 
-    The manual shows a float with commas between its thousands, which JSON can only carry as text.
+    A value that is absent takes it away, as Android's SDK cannot send null. The manual shows a float with commas
+    between its thousands, which JSON can only carry as text.
     """
     name, kind, value = text(body, "name"), text(body, "type"), body.get("value")
     if name is None or (value is not None and kind not in TYPES):
         raise Refusal(errors.INVALID_PROPERTY)
     if kind == "float" and isinstance(value, str):
         value = _decimal(value, "value")
-    return SetProperty(device_id=known.device_id, name=name, type=kind or "string", value=value)
+    if value is not None:
+        property_value(name, str(kind), value)
+    return {"name": name, "type": kind or "string", "value": value}
 
 
 def send_requested(app: App, body: Mapping[str, Any], now: datetime) -> RequestSend:
@@ -111,21 +115,28 @@ def send_requested(app: App, body: Mapping[str, Any], now: datetime) -> RequestS
     asked = {**body, **inner} if isinstance(inner, dict) else body
     own = settings_of(app.settings, NAME)
     common = contents.content(asked, _tags(asked))
+    options = _options(asked, inbox=own.get("inbox") is True)
     audience, personal = target(app.app_id, asked, common)
-    since = asked.get("send_since")
     return RequestSend(
         message=contents.message(common),
         audience=Audience(**audience, through=through(own)),
         personal=personal,
         now=now,
-        not_before=time(since, "send_since") if since else None,
-        pace=SPEEDS[_speed(asked)],
-        name=text(asked, "name"),
-        campaign=text(asked, "group_name"),
         labels=common.tags,
-        inbox=flag(asked.get("inbox"), "inbox", own.get("inbox") is True),
-        protected=flag(asked.get("protected_content"), "protected_content", False),
+        **options,
     )
+
+
+def _options(asked: Mapping[str, Any], inbox: bool) -> dict[str, Any]:
+    since = asked.get("send_since")
+    return {
+        "not_before": time(since, "send_since") if since else None,
+        "pace": SPEEDS[_speed(asked)],
+        "name": text(asked, "name"),
+        "campaign": text(asked, "group_name"),
+        "inbox": flag(asked.get("inbox"), "inbox", inbox),
+        "protected": flag(asked.get("protected_content"), "protected_content", False),
+    }
 
 
 def speed_of(pace: int | None) -> str:
@@ -135,21 +146,10 @@ def speed_of(pace: int | None) -> str:
     return [name for name, devices in SPEEDS.items() if devices is None or devices >= pace][-1]
 
 
-def _reported(body: Mapping[str, Any], platform: str) -> dict[str, Any]:
-    """What a registration sets: what is absent stays, what is empty goes."""
-    attributes = {name: _said(body, name) for name in ATTRIBUTES if name in body}
-    token = next((_token(body, name, platform) for name in TOKENS if name in body), UNSET)
-    alias = _said(body, "alias_device") if "alias_device" in body else UNSET
-    return {"token": token, "alias": alias, "attributes": attributes, "token_shape": False}
-
-
-def _token(body: Mapping[str, Any], name: str, platform: str) -> str | None:
-    """Old Apple clients print a token in groups of digits, between angle brackets."""
+def _token(body: Mapping[str, Any], name: str) -> str | None:
+    """A token; old Apple clients print theirs in groups of digits, between angle brackets. Raises Refusal."""
     token = text(body, name)
-    if token is None or platform != "ios":
-        return token
-    digits = "".join(token.strip("<>").split())
-    return digits if set(digits) <= set("0123456789abcdefABCDEF") else token
+    return "".join(token.strip("<>").split()) if token and _PRINTED.fullmatch(token) else token
 
 
 def _said(body: Mapping[str, Any], name: str) -> str | None:
@@ -172,12 +172,12 @@ def _speed(asked: Mapping[str, Any]) -> str:
     return speed
 
 
-def _degrees(value: Any, name: str) -> float:
-    if isinstance(value, str):
-        return _decimal(value, name)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise invalid(f"{name} must be a number of degrees")
-    return value
+def _degrees(value: Any, name: str, most: int) -> float:
+    degrees = _decimal(value, name) if isinstance(value, str) else value
+    # So asked, it also refuses what is no number.
+    if isinstance(degrees, bool) or not isinstance(degrees, int | float) or not abs(degrees) <= most:
+        raise invalid(f"{name} must be a number of degrees from -{most} to {most}")
+    return degrees
 
 
 def _decimal(value: str, name: str) -> float:

@@ -171,7 +171,11 @@ def test_a_notification_may_be_sent_later(client: Client, requested: Requested, 
 
 @pytest.mark.parametrize("since", ["2013-10-10 15:14:33 +0000", None, ""])
 def test_what_is_due_or_has_no_date_is_sent_at_once(client: Client, since: str | None) -> None:
-    assert client.create(send_since=since)["last_sent_at"] is not None
+    created = client.create(send_since=since)
+
+    shown = client.get(f"notifications/{created['id']}").json
+    assert created["last_sent_at"] is not None
+    assert shown["send_since"] == created["send_since"] == ("2013-10-10 15:14:33 UTC" if since else shown["created_at"])
 
 
 def test_a_broadcast_goes_to_the_devices_of_the_apis_its_app_names(services: Services, app: Flask) -> None:
@@ -497,6 +501,18 @@ def test_a_report_counts_what_became_of_a_notification(client: Client, delivered
     ]
     assert all(DATE.fullmatch(one["created_at"]) and one["message"] for one in report["errors"])
     assert report["notification"]["id"] == created["id"]
+
+
+def test_reports_are_listed_newest_first_since_a_date(client: Client, delivered: Delivered) -> None:
+    device = client.register()["id"]
+    created = [delivered(devices_ids=[device])["id"] for _ in range(2)]
+
+    listed = client.get("notifications/reports?per_page=2&date=2016-10-29").json
+
+    assert [one["notification"]["id"] for one in listed["objects"]] == created[::-1]
+    assert listed["objects"] == [client.get(f"notifications/{one}/report").json for one in created[::-1]]
+    assert client.get("notifications/reports?date=2999-10-29").json["total_entries"] == 0
+    assert refusal(client.get("notifications/reports?date=never")) == (422, "InvalidParameter")
 
 
 def test_a_notification_that_reached_none_of_its_devices_is_an_error(client: Client, delivered: Delivered) -> None:

@@ -26,6 +26,7 @@ WITH_API_TOKEN = [
     ("PUT", "devices/{device}"),
     ("DELETE", "devices/{device}"),
     ("GET", "notifications"),
+    ("GET", "notifications/reports"),
     ("GET", "notifications/{notification}/report"),
     ("GET", "notifications/{notification}/deliveries"),
     ("POST", "notifications/{notification}/deliveries"),
@@ -113,6 +114,22 @@ def test_then_the_body_and_what_it_is_about_comes_last(client: Client, method: s
 
     for body in (b"{", b'{"a": 1,}', b"[1]", b'"text"', b"a=b", b"\xff", b"[" * 100_000, b'{"a": NaN}'):
         assert refusal(client.call(method, path.format(**unknown), body)) == (406, "NotAcceptable"), body
+
+
+def test_a_wrong_parameter_comes_before_a_device_nobody_knows(client: Client) -> None:
+    wrong: list[tuple[str, str, dict[str, Any], str]] = [
+        ("PUT", "", {"language": []}, "DeviceNotUpdated"),
+        ("POST", "/update_badge", {"badge": "many"}, "DeviceNotUpdated"),
+        ("POST", "/open_app", {"open_at": "now"}, "DeviceNotUpdated"),
+        ("POST", "/report_statistics", {"device": {"latitude": 91, "longitude": 0}}, "DeviceNotUpdated"),
+        ("POST", "/set_custom_property", {"name": "x", "type": "integer", "value": "x"}, "InvalidProperty"),
+        ("POST", "/search_notifications", {"tags": 7}, "InvalidParameter"),
+    ]
+
+    for method, path, body, kind in wrong:
+        assert refusal(client.call(method, f"devices/{'a' * 16}{path}", body)) == (422, kind), path
+    body = {"alert": "Hello", "devices_ids": ["a" * 16], "delivery_speed": "warp"}
+    assert refusal(client.post("notifications", body)) == (422, "NotificationNotCreated")
 
 
 @pytest.mark.parametrize(("method", "path"), [one for one in EVERYTHING if "{device}" in one[1]])
