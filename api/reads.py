@@ -92,9 +92,12 @@ def after(kind: Any) -> Any:
     if cursor is None:
         return None
     try:
-        return msgspec.json.decode(decoded_cursor(cursor), type=kind)
+        key = msgspec.json.decode(decoded_cursor(cursor), type=kind)
     except msgspec.MsgspecError as error:
         raise _foreign_cursor() from error
+    if isinstance(key, str) and "\0" in key:
+        raise _foreign_cursor()
+    return key
 
 
 def decoded_cursor(cursor: str) -> bytes:

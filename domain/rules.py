@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,9 +59,16 @@ def personal_text(value: Personal | None, field: str, longest: int) -> None:
 
 
 def moment(value: datetime, field: str) -> datetime:
-    """``value`` where it says its offset from UTC. Errors: Invalid."""
+    """``value`` where it says its offset from UTC, and lies in the years 1 to 9999 there. Errors: Invalid.
+
+    Beyond these an offset can lead, and what was recorded could then not be read from any table.
+    """
     if value.utcoffset() is None:
         raise Invalid(f"{field} must say its offset from UTC, such as 2026-01-31T12:00:00Z", field=field)
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise Invalid(f"{field} must lie in the years 1 to 9999 in UTC", field=field) from None
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from tocsin.api.problems import KINDS
 MESSAGE = {"title": "x"}
 EVERYONE = {"everyone": True}
 NOWHERE = str(uuid4())
+TOO_EARLY, TOO_LATE = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"
 
 MALFORMED = [b"{", b'{"platform": "ios"', b"[1,", b"\xff\xfe", b'{"a": NaN}', b'"\\ud800"', b"{}{}", b"[" * 100_000]
 
@@ -70,6 +72,11 @@ FIELDS: list[tuple[str, str, Any, str | None]] = [
     ("POST", "/sends", {"message": MESSAGE, "audience": EVERYONE, "pace": 0}, "pace"),
     ("POST", "/sends", {"message": {"badge": 1, "badge_change": 1}, "audience": EVERYONE}, "message.badge_change"),
     ("POST", "/sends", {"message": {"per_device": {"x": "y"}}, "audience": EVERYONE}, "message.per_device.x.value"),
+    # Times that no table can hold.
+    ("POST", "/sends", {"message": MESSAGE, "audience": EVERYONE, "not_before": TOO_EARLY}, "not_before"),
+    ("POST", "/sends", {"message": MESSAGE, "audience": EVERYONE, "expires_at": TOO_LATE}, "expires_at"),
+    ("POST", "/notifications", {"body": "x", "starts_at": TOO_EARLY}, "starts_at"),
+    ("POST", "/notifications", {"body": "x", "expires_at": TOO_LATE}, "expires_at"),
     # Too long.
     ("POST", "/devices", {"platform": "i" * 33}, "platform"),
     ("POST", "/devices", {"platform": "android", "token": "t" * 4097}, "token"),
@@ -145,6 +152,18 @@ def test_what_breaks_a_rule_is_422_and_names_the_field(campus: Caller, appends_n
             assert answer.content_type == "application/problem+json"
 
 
+def test_the_first_and_the_last_times_that_can_be_said_are_read_back(campus: Caller) -> None:
+    first, last = "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59.999999+00:00"
+    published = campus.post("/notifications", {"body": "x", "starts_at": first, "expires_at": last})
+    assert published.status_code == 201
+    (found,) = campus.get("/notifications").json["items"]
+    assert [datetime.fromisoformat(found[name]) for name in ("starts_at", "expires_at")] == [
+        datetime.fromisoformat(text) for text in (first, last)
+    ]
+    campus.post("/sends", {"message": MESSAGE, "audience": EVERYONE, "not_before": last})
+    assert datetime.fromisoformat(campus.get("/sends").json["items"][0]["not_before"]) == datetime.fromisoformat(last)
+
+
 def test_an_expression_that_does_not_parse_is_refused_with_its_position(
     campus: Caller, appends_nothing: AppendsNothing
 ) -> None:
@@ -179,6 +198,7 @@ def test_parameters_that_cannot_be_are_422(campus: Caller) -> None:
         ("/devices?cursor=%25", "cursor"),
         ("/devices?cursor=abc", "cursor"),
         ("/devices?cursor=ImEi", "cursor"),
+        ("/tags?cursor=Ilx1MDAwMCI", "cursor"),
         ("/devices?state=lost", "state"),
         ("/devices?tag=a!b", "tag"),
         ("/devices?min_position=-1", "min_position"),
