@@ -12,7 +12,7 @@ from eventsourcing.persistence import OperationalError
 
 from tocsin.commands.context import Context
 from tocsin.domain.entry import Entry, Fact
-from tocsin.domain.errors import Conflict, NotFound, Unavailable
+from tocsin.domain.errors import Conflict, NotFound, TocsinError, Unavailable
 from tocsin.domain.rules import OutOfPlace
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.unit import Appended, Claim, ClaimRefused, CommandRecord, Repeated, Secret, VersionConflict
@@ -160,7 +160,12 @@ class Engine:
         """
         self._refuse_repetition(context)
         for _ in range(ATTEMPTS):
-            decision = decide()
+            try:
+                decision = decide()
+            except TocsinError:
+                # What stands in the way may be what the same request did that arrived a moment before.
+                self._refuse_repetition(context)
+                raise
             try:
                 return self._append(context, decision)
             except (VersionConflict, ClaimRefused):

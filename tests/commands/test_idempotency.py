@@ -11,8 +11,10 @@ import pytest
 
 from tocsin.commands.context import Context, Once
 from tocsin.commands.devices import Registration, register_device
-from tocsin.commands.engine import AlreadyDone, Engine, KeyReused
+from tocsin.commands.engine import AlreadyDone, Decision, Done, Engine, KeyReused
 from tocsin.commands.imports import BATCH, import_devices
+from tocsin.commands.users import UserResult, create_user
+from tocsin.domain.errors import Conflict
 
 SCOPE = uuid4()
 
@@ -56,6 +58,22 @@ def test_racing_repetitions_are_carried_out_once(engine: Engine, context: Contex
         thread.join()
     assert len(answers) == 8
     assert len(set(answers)) == 1
+
+
+def test_a_request_that_meets_what_itself_did_a_moment_before_gets_the_first_answer(
+    engine: Engine, context: Context, app_id: UUID
+) -> None:
+    same = replace(context, once=Once(SCOPE, "twice", b"r", lambda result: str(result.user_id).encode()))
+    first: list[Done[UserResult]] = []
+
+    def create_where_nobody_was_before() -> Decision[UserResult]:
+        # The first request is carried out after the second was looked for and before it is decided.
+        first.append(create_user(engine, same, app_id, "ada"))
+        raise Conflict("there is a user of that name", field="name")
+
+    with pytest.raises(AlreadyDone) as repeated:
+        engine.carry_out(replace(same, command_id=uuid4()), create_where_nobody_was_before)
+    assert repeated.value.answer == str(first[0].result.user_id).encode()
 
 
 def test_an_import_that_was_cut_off_goes_on_where_it_was(engine: Engine, context: Context, app_id: UUID) -> None:
