@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from provider_tools import ALARM, APNS_TOKEN, Opener, Script, channel, deliver, good_token, push
-from scripted_provider import Reply
+from scripted_provider import Reply, Seen
 
 from tocsin.domain.message import Message
 from tocsin.sandbox.handle import SandboxHandle
 from tocsin.workers.providers.adapters import open_provider
 from tocsin.workers.providers.credentials import FcmCredential, parse_credential
 from tocsin.workers.providers.gateway import Gateway
-from tocsin.workers.providers.port import Answer, Push, Verdict
+from tocsin.workers.providers.port import Answer, Provider, Push, Verdict
 from tocsin.workers.providers.transport import ChannelFull, Transport
 
 
@@ -255,13 +256,58 @@ def test_a_device_that_times_out_leaves_its_neighbours_alone(
 
 def test_no_answer_repeats_a_token(sandbox: SandboxHandle, transport: Transport, scripted: Script) -> None:
     token = "the-registration-token-of-somebody"
-    issued = json.dumps({"access_token": "t", "expires_in": 3600}).encode()
     refusal = json.dumps({"error": {"message": f"no {token} here"}}).encode()
-    server = scripted(lambda seen: Reply(body=issued) if seen.path == "/token" else Reply(400, body=refusal))
-    account = {**sandbox.providers["fcm"]["service_account"], "token_uri": server.url + "/token"}
-    provider = open_provider(FcmCredential(account, "demo", server.url, server.ca_path), transport)
+    provider = scripted_fcm(sandbox, transport, scripted, lambda _: Reply(400, body=refusal))
     answer = deliver(transport, provider, [push(token)])[0]
     assert (answer.status, answer.reason) == (400, "no <token> here")
+
+
+def scripted_fcm(
+    sandbox: SandboxHandle, transport: Transport, scripted: Script, answer: Callable[[Seen], Reply]
+) -> Provider:
+    """Google as the test has it answer, after a token like any other."""
+    issued = json.dumps({"access_token": "t", "expires_in": 3600}).encode()
+    server = scripted(lambda seen: Reply(body=issued) if seen.path == "/token" else answer(seen))
+    account = {**sandbox.providers["fcm"]["service_account"], "token_uri": server.url + "/token"}
+    return open_provider(FcmCredential(account, "demo", server.url, server.ca_path), transport)
+
+
+def test_an_answer_nobody_foresaw_costs_no_other_its_own(
+    sandbox: SandboxHandle, transport: Transport, scripted: Script
+) -> None:
+    details = [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": 5}]
+    odd = json.dumps({"error": {"status": "INVALID_ARGUMENT", "details": details}}).encode()
+    provider = scripted_fcm(
+        sandbox, transport, scripted, lambda seen: Reply(400, body=odd) if b"odd" in seen.body else Reply(body=b"{}")
+    )
+    answers = deliver(transport, provider, [push("odd", 0), push("plain", 1)])
+    assert [(answer.verdict, answer.code) for answer in answers] == [
+        (Verdict.UNKNOWN, "unreadable"),
+        (Verdict.DELIVERED, "200"),
+    ]
+
+
+def test_whatever_a_provider_writes_can_be_kept(sandbox: SandboxHandle, transport: Transport, scripted: Script) -> None:
+    words = "a\0b\ud800" + "c" * 1000
+    body = json.dumps({"error": {"status": words, "message": words}, "name": words}).encode()
+    provider = scripted_fcm(
+        sandbox, transport, scripted, lambda seen: Reply(400 if b"bad" in seen.body else 200, body=body)
+    )
+    for answer in deliver(transport, provider, [push("bad", 0), push("good", 1)]):
+        for text in (answer.code, answer.reason, answer.provider_message_id or ""):
+            assert text.isprintable()
+            assert len(text) <= 500
+
+
+@pytest.mark.parametrize("wait", ["9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_who_asks_to_be_left_alone_for_ever_is_asked_again_after_a_day(
+    sandbox: SandboxHandle, transport: Transport, scripted: Script, wait: str
+) -> None:
+    provider = scripted_fcm(
+        sandbox, transport, scripted, lambda _: Reply(503, headers=(("retry-after", wait),), body=b"{}")
+    )
+    answer = deliver(transport, provider, [push("token")])[0]
+    assert (answer.verdict, answer.retry_after) == (Verdict.RETRY, 86_400)
 
 
 def test_the_ids_of_a_push_are_those_of_its_answer(

@@ -9,6 +9,7 @@ from company import deciding, delivering
 from scene import Scene, eventually
 
 from tocsin.domain.device import Device, fold
+from tocsin.domain.events.app import ProviderConfigured
 from tocsin.domain.events.chunk import OutcomeKind, OutcomesRecorded, RetrySet
 from tocsin.domain.events.device import DeviceRetired, OptedOut, Retirement, TokenChanged
 from tocsin.domain.events.send import DevicesExcluded, InDoubt, SendCompleted
@@ -16,6 +17,8 @@ from tocsin.domain.message import Message
 from tocsin.domain.payloads import push_id
 from tocsin.domain.personal import Personal
 from tocsin.eventlog.stream.port import Stream
+from tocsin.workers.delivery.credentials import Credentials, Unusable
+from tocsin.workers.providers.port import Provider
 
 
 def test_every_device_of_the_three_providers_is_reached_once(scene: Scene, stream: Stream) -> None:
@@ -179,6 +182,14 @@ def test_a_refused_credential_holds_the_rest_of_the_send_back(scene: Scene, stre
         eventually(lambda: sum(chunk.held is not None for chunk in scene.chunks(send_id)) >= 2, "all are held")
     assert asked == 10
     assert scene.sandbox.stats()["total"] == asked
+
+
+def test_a_credential_that_nothing_can_be_made_of_is_unusable_and_stops_no_worker(scene: Scene) -> None:
+    def fail(_: ProviderConfigured, secret: bytes) -> Provider:
+        raise ValueError(f"cannot make anything of {secret!r}")
+
+    way = Credentials(scene.record, fail).way(scene.app_id, "wns", "default")
+    assert way == Unusable("its configuration cannot be used (ValueError)")
 
 
 def test_a_credential_that_is_put_right_lets_the_held_devices_go_on(scene: Scene, stream: Stream) -> None:

@@ -114,10 +114,17 @@ class Credentials:
 
     def _open(self, configured: ProviderConfigured) -> Way:
         try:
-            return Way(configured, self._make(configured, self._record.vault.open(configured.secret_id)))
+            secret = self._record.vault.open(configured.secret_id)
         except KeyError:
-            reason = "its secret is no longer in the vault: configure the provider again"
+            return self._unusable(configured, "its secret is no longer in the vault: configure the provider again")
+        try:
+            return Way(configured, self._make(configured, secret))
         except Invalid as invalid:
-            reason = f"its configuration cannot be used: {invalid.message}"
+            return self._unusable(configured, f"its configuration cannot be used: {invalid.message}")
+        except Exception as fault:
+            # One app's credential must not stop the worker of all; and what it says may be a part of the secret.
+            return self._unusable(configured, f"its configuration cannot be used ({type(fault).__name__})")
+
+    def _unusable(self, configured: ProviderConfigured, reason: str) -> Way:
         log.error("%s %s: %s", configured.provider, configured.profile, reason)
         return Way(configured, None, reason)

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tocsin.workers.providers.exchange import HttpRequest, HttpResult
-from tocsin.workers.providers.port import Answer, Provider, Push
-from tocsin.workers.providers.reading import no_token, refused_here
+from tocsin.workers.providers.port import Answer, Provider, Push, TokenRefused
+from tocsin.workers.providers.reading import no_token, refused_here, unreadable
 from tocsin.workers.providers.tokens import Bearer, TokenFailure
 from tocsin.workers.providers.transport import ChannelFull, Transport
 
@@ -121,7 +121,7 @@ class Gateway:
 
     def _settle(self, result: HttpResult) -> None:
         errand: Errand = result.tag
-        outcome = errand.provider.answer(errand.push, result)
+        outcome = _read(errand, result)
         if isinstance(outcome, Answer):
             self._ready.append(outcome)
         elif not errand.renewed and self._renew(errand):
@@ -131,6 +131,15 @@ class Gateway:
 
     def _renew(self, errand: Errand) -> bool:
         return errand.bearer is not None and errand.provider.tokens.refuse(errand.bearer, time.time())
+
+
+def _read(errand: Errand, result: HttpResult) -> Answer | TokenRefused:
+    try:
+        return errand.provider.answer(errand.push, result)
+    except Exception:
+        # Nor must an answer nobody foresaw: what the others were answered would be lost with it, and sent again.
+        log.exception("an answer of %s could not be read", errand.provider.name)
+        return unreadable(errand.push, result)
 
 
 def _request(provider: Provider, push: Push, bearer: Bearer, now: float) -> HttpRequest | Answer:

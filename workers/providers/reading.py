@@ -14,6 +14,9 @@ from tocsin.workers.providers.tokens import TokenFailure
 LONGEST_REASON = 500
 """Characters kept of what a provider wrote."""
 
+LONGEST_PAUSE = 86_400.0
+"""Seconds: whoever asks to be left alone for longer is asked again after a day."""
+
 
 def no_answer(push: Push, result: HttpResult) -> Answer:
     """A request that got no answer: tried again if it certainly never left, unknown otherwise."""
@@ -31,13 +34,27 @@ def no_answer(push: Push, result: HttpResult) -> Answer:
     )
 
 
+def unreadable(push: Push, result: HttpResult) -> Answer:
+    """A request whose answer makes no sense: by its status alone the provider may have taken the message."""
+    return Answer(
+        index=push.index,
+        push_id=push.push_id,
+        verdict=Verdict.UNKNOWN,
+        status=result.status,
+        code="unreadable",
+        reason="the provider's answer could not be read",
+        sent_at=result.sent_at,
+        answered_at=result.answered_at,
+    )
+
+
 def no_token(push: Push, failure: TokenFailure, now: float) -> Answer:
     """A push for which no access token could be had: nothing left this machine."""
     return Answer(
         index=push.index,
         push_id=push.push_id,
         verdict=Verdict.RETRY,
-        code=f"not-sent.{failure.code}",
+        code=clean(f"not-sent.{failure.code}", push),
         reason=clean(failure.reason, push),
         retry_after=failure.retry_after,
         pause_credential=failure.permanent,
@@ -67,9 +84,9 @@ def judged(
         index=push.index,
         push_id=push.push_id,
         verdict=rule.verdict,
-        provider_message_id=message_id,
+        provider_message_id=None if message_id is None else clean(message_id, push),
         status=result.status,
-        code=code,
+        code=clean(code, push),
         reason=clean(reason, push),
         retry_after=(named if named is not None else rule.retry_after) if waits else None,
         retire_token=rule.retire,
@@ -86,11 +103,12 @@ def retry_after(result: HttpResult) -> float | None:
     if value is None:
         return None
     if value.isascii() and value.isdigit():
-        return float(value)
+        return min(float(value), LONGEST_PAUSE)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - result.answered_at)
+        seconds = email.utils.parsedate_to_datetime(value).timestamp() - result.answered_at
     except (TypeError, ValueError, OverflowError):
         return None
+    return min(max(0.0, seconds), LONGEST_PAUSE)
 
 
 def json_body(result: HttpResult) -> dict[str, Any]:
