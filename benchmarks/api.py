@@ -18,11 +18,8 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
 import socket
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -32,7 +29,7 @@ from typing import Any
 from urllib.request import urlopen
 from uuid import uuid4
 
-from fresh import Fresh, fresh_database
+from fresh import Fresh, fresh_database, role
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -121,22 +118,6 @@ def await_readable(record: Record, position: int) -> None:
             if passed(connection, NAMES) >= position:
                 return
         time.sleep(0.05)
-
-
-@contextmanager
-def role(fresh: Fresh, *arguments: str) -> Iterator[None]:
-    """A role of Tocsin as a process."""
-    settings = {"TOCSIN_DATABASE_URL": fresh.url, "TOCSIN_MASTER_KEY_FILE": str(fresh.master_key_file)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tocsin", *arguments],
-        env={**os.environ, **settings, "TOCSIN_LOG_LEVEL": "WARNING"},
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def free_port() -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,3 +44,19 @@ def fresh_database() -> Iterator[Fresh]:
             yield Fresh(url, directory / "master.key")
         finally:
             server.destroy()
+
+
+@contextmanager
+def role(fresh: Fresh, *arguments: str) -> Iterator[int]:
+    """A role of Tocsin as a process; its number."""
+    settings = {"TOCSIN_DATABASE_URL": fresh.url, "TOCSIN_MASTER_KEY_FILE": str(fresh.master_key_file)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tocsin", *arguments],
+        env={**os.environ, **settings, "TOCSIN_LOG_LEVEL": "WARNING"},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
