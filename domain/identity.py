@@ -11,30 +11,30 @@ from uuid import UUID
 _HANDLE = re.compile(r"[a-z2-7]{16}")
 
 
-def _named(namespace: UUID, name: str) -> UUID:
-    """As ``uuid.uuid5``, which takes three times as long, and this is asked for every user of an import."""
+def named(namespace: UUID, name: str) -> UUID:
+    """As ``uuid.uuid5``, which takes three times as long, and this is asked for every push and every user."""
     digest = sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()
     return UUID(bytes=digest[:16], version=5)
 
 
 def user_stream_id(app_id: UUID, name_digest: bytes) -> UUID:
     """The stream, and data subject, of the user whose name has this keyed digest. Two apps' users are two people."""
-    return _named(app_id, "user:" + name_digest.hex())
+    return named(app_id, "user:" + name_digest.hex())
 
 
 def chunk_stream_id(send_id: UUID, ordinal: int) -> UUID:
     """The stream of a send's chunk: a planner that begins again plans the same ones."""
-    return _named(send_id, f"chunk:{ordinal}")
+    return named(send_id, f"chunk:{ordinal}")
 
 
 def exclusions_stream_id(send_id: UUID, ordinal: int) -> UUID:
     """The stream that names a portion of the devices left out of a send."""
-    return _named(send_id, f"exclusions:{ordinal}")
+    return named(send_id, f"exclusions:{ordinal}")
 
 
 def receipt_stream_id(send_id: UUID, device_id: UUID) -> UUID:
     """The stream of what a device reported of a send: no device has to be loaded to find it."""
-    return _named(send_id, f"receipt:{device_id}")
+    return named(send_id, f"receipt:{device_id}")
 
 
 def token_key(provider: str, token: str, scope: str | None = None) -> str:
@@ -45,12 +45,12 @@ def token_key(provider: str, token: str, scope: str | None = None) -> str:
 
 def usage_stream_id(device_id: UUID, report: str) -> UUID:
     """The stream of one report of a device's use: what is told twice is one report, and no device has to be loaded."""
-    return _named(device_id, f"usage:{report}")
+    return named(device_id, f"usage:{report}")
 
 
 def group_stream_id(user_id: UUID, name: str) -> UUID:
     """The stream of a user's group of devices."""
-    return _named(user_id, f"group:{name}")
+    return named(user_id, f"group:{name}")
 
 
 def handle(identifier: UUID) -> str:

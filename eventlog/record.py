@@ -19,6 +19,7 @@ from tocsin.eventlog import database
 from tocsin.eventlog.codec import Codec, subjects_of
 from tocsin.eventlog.group import GroupCommit
 from tocsin.eventlog.keyring import KeyRing, WritingKeys
+from tocsin.eventlog.packed import byteas, uuids
 from tocsin.eventlog.persistence import EntryMapper, Factory
 from tocsin.eventlog.recorder import Recorder
 from tocsin.eventlog.stored import StoredEvent
@@ -238,9 +239,9 @@ class Record:
         """The position of each of these streams' last event; one that does not exist is not in the answer."""
         with self.sessions.connection() as connection:
             rows = connection.execute(
-                "select distinct on (stream_id) stream_id, position from record.events where stream_id = any(%s)"
-                " order by stream_id, stream_version desc",
-                (list(stream_ids),),
+                "select distinct on (stream_id) stream_id, position from record.events"
+                " where stream_id = any(%b::uuid[]) order by stream_id, stream_version desc",
+                (uuids(stream_ids),),
             ).fetchall()
         return dict(rows)
 
@@ -248,8 +249,9 @@ class Record:
         """Who holds each of these claims; one that nobody holds is not in the answer."""
         with self.sessions.connection() as connection:
             rows = connection.execute(
-                "select digest, stream_id from record.claims where app_id = %s and kind = %s and digest = any(%s)",
-                (app_id, kind, list(digests)),
+                "select digest, stream_id from record.claims"
+                " where app_id = %s and kind = %s and digest = any(%b::bytea[])",
+                (app_id, kind, byteas(digests)),
             ).fetchall()
         return dict(rows)
 

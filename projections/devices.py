@@ -30,6 +30,7 @@ from tocsin.domain.platforms import provider_for
 from tocsin.projections.devices_queries import (
     DeviceFilter,
     SubscribedDevice,
+    addressees,
     device,
     device_by_external_id,
     device_by_handle,
@@ -52,6 +53,7 @@ from tocsin.projections.devices_rows import (
     RETIRED,
     SCHEMA,
     SUBSCRIPTIONS,
+    Addressee,
     Device,
     Subscription,
 )
@@ -64,10 +66,12 @@ __all__ = [
     "OPTED_OUT",
     "RETIRED",
     "SCHEMA",
+    "Addressee",
     "Device",
     "DeviceFilter",
     "DevicesProjection",
     "SubscribedDevice",
+    "addressees",
     "device",
     "device_by_external_id",
     "device_by_handle",

@@ -11,7 +11,8 @@ import msgspec
 from psycopg import Connection
 
 from tocsin.domain.identity import handle, ids_of, token_key
-from tocsin.projections.devices_rows import DEVICES, Device
+from tocsin.eventlog.packed import uuids
+from tocsin.projections.devices_rows import ADDRESSEES, DEVICES, Addressee, Device
 from tocsin.projections.pages import Conditions, Matching, Page, Slice, page
 from tocsin.projections.projection import Digest
 
@@ -52,6 +53,12 @@ def device(connection: Connection[Any], app_id: UUID, device_id: UUID) -> Device
 def devices_by_id(connection: Connection[Any], device_ids: Collection[UUID]) -> dict[UUID, Device]:
     """Many devices at once; one that does not exist is not in the answer."""
     found = DEVICES.select(connection, "where device_id = any(%s)", list(device_ids))
+    return {row.device_id: row for row in found}
+
+
+def addressees(connection: Connection[Any], device_ids: Collection[UUID]) -> dict[UUID, Addressee]:
+    """What is needed to send to these devices; one that does not exist is not in the answer."""
+    found = ADDRESSEES.select(connection, "where device_id = any(%b::uuid[])", uuids(device_ids))
     return {row.device_id: row for row in found}
 
 

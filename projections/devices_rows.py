@@ -57,6 +57,21 @@ class Device(msgspec.Struct, frozen=True):
     position: int
 
 
+class Addressee(msgspec.Struct, frozen=True):
+    """What matters of a device to whoever sends to it; members as in ``Device``."""
+
+    device_id: UUID
+    token: str | None
+    user_name: str | None
+    alias: str | None
+    environment: str | None
+    opted_out: bool
+    retired: str | None
+    created_position: int
+    token_scope: str | None
+    position: int
+
+
 class Subscription(msgspec.Struct, frozen=True):
     app_id: UUID
     tag: str
@@ -65,4 +80,5 @@ class Subscription(msgspec.Struct, frozen=True):
 
 
 DEVICES = Table(SCHEMA, "device", Device, "device_id")
+ADDRESSEES = Table(SCHEMA, "device", Addressee, "device_id")
 SUBSCRIPTIONS = Table(SCHEMA, "subscription", Subscription, "device_id", "tag")

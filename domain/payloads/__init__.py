@@ -10,10 +10,10 @@ shows; it also travels inside, as ``tocsin_push_id``, so that the app can report
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from tocsin.domain.errors import Invalid
-from tocsin.domain.identity import handle
+from tocsin.domain.identity import handle, named
 from tocsin.domain.message import OF_DEVICES, Message, made_out
 from tocsin.domain.payloads import apns, fcm, wns
 from tocsin.domain.payloads.apns import apns_body, apns_collapse_id, apns_headers, apns_payload, apns_topic
@@ -60,12 +60,12 @@ class PayloadTooLarge(Invalid):
 
 def push_id(send_id: UUID, device_id: UUID) -> UUID:
     """The id of one send's push to one device: UUIDv5 (RFC 9562, 5.5), with the send as the namespace."""
-    return uuid5(send_id, str(device_id))
+    return named(send_id, str(device_id))
 
 
 def shared_push_id(send_id: UUID, token: str) -> UUID:
     """The id of one send's pushes to a token that several devices have: the phone shows it once."""
-    return uuid5(send_id, f"token:{token}")
+    return named(send_id, f"token:{token}")
 
 
 def check_payload(provider: str, message: Message) -> None:

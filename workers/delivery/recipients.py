@@ -17,8 +17,7 @@ from tocsin.domain.events.device import DeviceRegistered, TokenChanged
 from tocsin.domain.events.send import Exclusion
 from tocsin.domain.personal import Personal
 from tocsin.eventlog.record import Record
-from tocsin.projections.devices import Device as DeviceRow
-from tocsin.projections.devices import devices_by_id
+from tocsin.projections.devices import Addressee, addressees
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def recipients(record: Record, device_ids: Collection[UUID]) -> Mapping[UUID, Re
     if not device_ids:
         return {}
     with record.sessions.connection() as connection:
-        rows = devices_by_id(connection, device_ids)
+        rows = addressees(connection, device_ids)
     newest = record.newest(device_ids)
     current = {device_id: rows[device_id] for device_id in rows if rows[device_id].position == newest.get(device_id)}
     found = {device_id: _of_row(row) for device_id, row in current.items()}
@@ -82,7 +81,7 @@ def load(record: Record, device_ids: Collection[UUID]) -> Mapping[UUID, Loaded]:
     return {device_id: _loaded(entries) for device_id, entries in record.load_many(device_ids).items()}
 
 
-def _of_row(row: DeviceRow) -> Recipient:
+def _of_row(row: Addressee) -> Recipient:
     return Recipient(
         token=row.token,
         user=row.user_name,

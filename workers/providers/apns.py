@@ -52,7 +52,7 @@ class Apns:
         return HttpRequest(
             url=f"{self._base_url}/3/device/{quote(push.token, safe='')}",
             headers=lines,
-            body=msgspec.json.encode({**self._body(push.message), PUSH_ID: str(push.push_id)}),
+            body=msgspec.json.encode({**self._body(push.message), PUSH_ID: push.push_id}),
             pool=self._pools.of(push.lane),
         )
 

@@ -107,7 +107,8 @@ class Gateway:
         for errand in errands:
             made = _request(provider, errand.push, bearer, now)
             if isinstance(made, HttpRequest):
-                requests.append((made, replace(errand, bearer=bearer), errand.deadline))
+                errand = Errand(provider, errand.push, errand.deadline, bearer, errand.renewed)
+                requests.append((made, errand, errand.deadline))
             else:
                 self._ready.append(made)
         self._channel.submit_all(requests)

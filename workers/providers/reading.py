@@ -78,8 +78,8 @@ def judged(
     push: Push, result: HttpResult, rule: table.Rule, *, code: str, reason: str = "", message_id: str | None = None
 ) -> Answer:
     """An answer the provider gave, with the meaning the table gives it."""
-    named = retry_after(result)
     waits = rule.verdict is Verdict.RETRY
+    named = retry_after(result) if waits else None
     return Answer(
         index=push.index,
         push_id=push.push_id,
@@ -88,7 +88,7 @@ def judged(
         status=result.status,
         code=clean(code, push),
         reason=clean(reason, push),
-        retry_after=(named if named is not None else rule.retry_after) if waits else None,
+        retry_after=rule.retry_after if waits and named is None else named,
         retire_token=rule.retire,
         pause_credential=rule.pause,
         throttle=rule.throttle,
@@ -122,6 +122,8 @@ def json_body(result: HttpResult) -> dict[str, Any]:
 
 def clean(text: str, push: Push) -> str:
     """Printable, short, and without the device's token, which providers like to repeat."""
+    if not text:
+        return ""
     if push.token and push.token in text:
         text = text.replace(push.token, "<token>")
     return "".join(character if character.isprintable() else " " for character in text[: LONGEST_REASON + 1]).strip()[
