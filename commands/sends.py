@@ -72,12 +72,11 @@ def request_sends(
     context: Context,
     app_id: UUID,
     requests: Mapping[UUID, RequestSend],
-    matches: Matches | None = None,
 ) -> Done[list[SendResult]]:
     """Request several pushes by the ids they are to have, all or none. Raises as ``request_send``."""
 
     def decide() -> Decision[list[SendResult]]:
-        decided = [_requested(engine, app_id, send_id, request, matches) for send_id, request in requests.items()]
+        decided = [_requested(engine, app_id, send_id, request) for send_id, request in requests.items()]
         return Decision([result for result, _ in decided], [change for _, change in decided])
 
     return engine.carry_out(context, decide)
@@ -125,7 +124,7 @@ def load_send(engine: Engine, app_id: UUID, send_id: UUID) -> Loaded[Send]:
 
 
 def _requested(
-    engine: Engine, app_id: UUID, send_id: UUID, request: RequestSend, matches: Matches | None
+    engine: Engine, app_id: UUID, send_id: UUID, request: RequestSend, matches: Matches | None = None
 ) -> tuple[SendResult, Change]:
     app = load_enabled(engine, app_id)
     complete = _with_subject(engine, app_id, request)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
 from tocsin.commands.notifications import create_notification
-from tocsin.commands.sends import load_send, request_send
+from tocsin.commands.sends import load_send, request_send, request_sends
 from tocsin.domain.audience import Audience
 from tocsin.domain.errors import Invalid
 from tocsin.domain.events.send import Subject
@@ -40,3 +41,19 @@ def test_what_has_expired_is_pushed_only_by_who_says_it_may_have(
         request_send(engine, context, app_id, push())
     done = request_send(engine, context, app_id, push(past_validity=True))
     assert load_send(engine, app_id, done.result.send_id).state is not None
+
+
+def test_several_pushes_are_requested_together_or_not_at_all(engine: Engine, context: Context, app_id: UUID) -> None:
+    def wanted(**changes: Any) -> RequestSend:
+        values = {"message": Message(body="Fire"), "audience": Audience(everyone=True), "now": engine.clock()}
+        return RequestSend(**{**values, **changes})
+
+    first, second = uuid4(), uuid4()
+    before = engine.record.head().position
+    with pytest.raises(Invalid):
+        request_sends(engine, Context(context.actor), app_id, {first: wanted(), second: wanted(message=Message())})
+    assert engine.record.head().position == before
+
+    done = request_sends(engine, Context(context.actor), app_id, {first: wanted(), second: wanted()})
+    assert [result.send_id for result in done.result] == [first, second]
+    assert len({engine.record.load(one)[0].command_id for one in (first, second)}) == 1

@@ -81,8 +81,8 @@ class Caller:
 def authorized(application_id: str, *scopes: str, mobile: bool = False, disabled: bool = False) -> Caller:
     """The caller, who may do what any one of ``scopes`` allows in an application.
 
-    ``mobile``: phones may too. ``disabled``: also where the application is disabled. Raises Denied for who is not known
-    or may not, Refusal for an application that is not there or is disabled.
+    ``mobile``: phones may too. ``disabled``: also where the application is disabled. Raises Refusal for who is not
+    known or may not, and for an application that is not there or is disabled.
     """
     token = bearer()
     found = application(application_id)
@@ -98,7 +98,7 @@ def authorized(application_id: str, *scopes: str, mobile: bool = False, disabled
 
 
 def authorized_for_apps(scope: str, application_id: str = "*") -> tuple[Caller, AccessToken]:
-    """The caller, who may do what ``scope`` allows with applications as such. Raises Denied."""
+    """The caller, who may do what ``scope`` allows with applications as such. Raises Refusal."""
     token = bearer()
     if token is None:
         raise errors.unauthenticated()
@@ -109,7 +109,7 @@ def authorized_for_apps(scope: str, application_id: str = "*") -> tuple[Caller, 
 
 
 def bearer() -> AccessToken | None:
-    """The access token of this request, None where it carries none. Raises Denied for one that is not good."""
+    """The access token of this request, None where it carries none. Raises Refusal for one that is not good."""
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return None
@@ -163,14 +163,14 @@ def _by_header(found: Application | None, application_id: str, scopes: tuple[str
 
 
 def _matching(app_id: UUID, kind: str, secret: str) -> Credential:
-    """The app's credential that has this secret. Raises Denied."""
+    """The app's credential that has this secret. Raises Refusal."""
     with reading("apps") as connection:
         known = apps.credentials_in_force(connection, app_id, NAME, kind)
     for credential in known:
         if services().checks.matches(kind, credential.secret_id, secret):
             return credential
-    raise errors.invalid_token("The secret is invalid.")
+    raise errors.invalid_token()
 
 
-def _insufficient(application_id: str, scopes: tuple[str, ...]) -> errors.Denied:
+def _insufficient(application_id: str, scopes: tuple[str, ...]) -> errors.Refusal:
     return errors.insufficient_scope(f"{scopes[0]} {APPLICATION}{application_id}")

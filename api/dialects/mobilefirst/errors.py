@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
+from tocsin.api.dialects.mobilefirst.languages import ENGLISH, language, said
 from tocsin.domain.errors import TocsinError
-
-
-class Kind(NamedTuple):
-    """What a code means: its status, and what is said of it; ``{name}`` is the resource or the parameter."""
-
-    status: int
-    message: str
-
 
 NOT_FOUND = "FPWSE0001E"
 EXISTS = "FPWSE0002E"
@@ -36,23 +30,30 @@ DISABLED = "FPWSE1007E"
 BAD_OFFSET = "FPWSE1079E"
 BAD_SIZE = "FPWSE1080E"
 
-KINDS = {
-    NOT_FOUND: Kind(404, "Not Found - Targeted resource '{resource}' does not exist. Check the '{name}' parameter."),
-    EXISTS: Kind(409, "The resource already exists. Check the '{name}' parameter value."),
-    NO_CONFIGURATION: Kind(404, "Missing {name} credentials. Configure them in the settings of the application."),
-    NOT_JSON: Kind(400, "The request body is not valid JSON."),
-    INVALID: Kind(400, "Invalid value was provided. Check the '{name}' parameter value."),
-    PARAMETER_UNKNOWN: Kind(400, "The query parameter '{name}' holds something unknown."),
-    PARAMETER_MISSING: Kind(400, "The query parameter '{name}' is required."),
-    NO_DEVICES: Kind(404, "The message could not be sent: no device is registered for its target."),
-    INTERNAL: Kind(500, "An internal error occurred."),
-    SUBSCRIPTION_EXISTS: Kind(409, "The subscription already exists. Check the '{name}' parameter value."),
-    NO_SUBSCRIPTION: Kind(404, "The subscription does not exist. Check the '{name}' parameter value."),
-    BAD_PAYLOAD: Kind(400, "The JSON payload is not valid. Check the '{name}' parameter value."),
-    BUSY: Kind(503, "The server is busy and cannot answer the request now. Submit it again."),
-    DISABLED: Kind(403, "The push service is disabled for this application."),
-    BAD_OFFSET: Kind(400, "The 'offset' parameter must not be negative."),
-    BAD_SIZE: Kind(400, "The 'size' parameter must be greater than zero."),
+UNAUTHORIZED = "unauthorized"
+INVALID_TOKEN = "invalid_token"  # noqa: S105 - a code of OAuth's
+INSUFFICIENT_SCOPE = "insufficient_scope"
+
+STATUSES = {
+    NOT_FOUND: 404,
+    EXISTS: 409,
+    NO_CONFIGURATION: 404,
+    NOT_JSON: 400,
+    INVALID: 400,
+    PARAMETER_UNKNOWN: 400,
+    PARAMETER_MISSING: 400,
+    NO_DEVICES: 404,
+    INTERNAL: 500,
+    SUBSCRIPTION_EXISTS: 409,
+    NO_SUBSCRIPTION: 404,
+    BAD_PAYLOAD: 400,
+    BUSY: 503,
+    DISABLED: 403,
+    BAD_OFFSET: 400,
+    BAD_SIZE: 400,
+    UNAUTHORIZED: 401,
+    INVALID_TOKEN: 401,
+    INSUFFICIENT_SCOPE: 403,
 }
 """By code. FPWSE0006E, of parameters in a body that nobody knows, is never raised: devices of all ages send such."""
 
@@ -62,7 +63,6 @@ CODES = {
     "conflict": EXISTS,
     "idempotency-key-reused": EXISTS,
     "payload-too-large": BAD_PAYLOAD,
-    "audience-empty": NO_DEVICES,
     "unavailable": BUSY,
     "behind": BUSY,
 }
@@ -81,21 +81,16 @@ FIELDS = {
 
 
 class Refusal(TocsinError):
-    """A request that is refused with one of ``KINDS``."""
+    """A request that is refused. ``name``: of the parameter that is wrong; ``resource``: of what is not there.
 
-    def __init__(self, code: str, name: str = "", resource: str = "") -> None:
-        super().__init__(KINDS[code].message.format(name=name, resource=resource))
+    ``challenge``: goes into ``WWW-Authenticate`` (RFC 6750, 3).
+    """
+
+    def __init__(self, code: str, name: str = "", resource: str = "", challenge: str | None = None) -> None:
+        super().__init__(ENGLISH[code].format(name=name, resource=resource))
         self.code = code
-        self.status = KINDS[code].status
-
-
-class Denied(TocsinError):
-    """The caller is not known, or may not do this: ``challenge`` goes into ``WWW-Authenticate`` (RFC 6750, 3)."""
-
-    def __init__(self, status: int, code: str, message: str, challenge: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
+        self.name = name
+        self.resource = resource
         self.challenge = challenge
 
 
@@ -118,20 +113,21 @@ def invalid(name: str) -> Refusal:
     return Refusal(INVALID, name)
 
 
-def unauthenticated() -> Denied:
+def unauthenticated() -> Refusal:
     """The request carries no credential."""
-    return Denied(401, "unauthorized", "Unauthorized - The caller is not authenticated.", "Bearer")
+    return Refusal(UNAUTHORIZED, challenge="Bearer")
 
 
-def invalid_token(message: str = "The access token is invalid or has expired.") -> Denied:
+def invalid_token() -> Refusal:
     """The credential is not one of ours, or not any more."""
-    return Denied(401, "invalid_token", f"Unauthorized - {message}", 'Bearer error="invalid_token"')
+    return Refusal(INVALID_TOKEN, challenge='Bearer error="invalid_token"')
 
 
-def insufficient_scope(required: str) -> Denied:
+def insufficient_scope(required: str) -> Refusal:
     """The credential is good, but not for this."""
-    message = "Forbidden - The caller is not authorized to make this request."
-    return Denied(403, "insufficient_scope", message, f'Bearer error="insufficient_scope", scope="{required}"')
+    # An application's id is whatever stood in the address; only some characters may be in a scope (RFC 6749, 3.3).
+    shown = _NOT_IN_SCOPES.sub("_", required)
+    return Refusal(INSUFFICIENT_SCOPE, challenge=f'Bearer error="insufficient_scope", scope="{shown}"')
 
 
 def answer(status: int, body: Any) -> Response:
@@ -153,9 +149,9 @@ def refused(error: TocsinError) -> Response:
         if error.status == HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = 'Basic realm="token"'
         return response
-    own = error if isinstance(error, Refusal | Denied) else _translated(error)
-    response = _said(own.status, own.code, own.message)
-    if isinstance(own, Denied):
+    own = error if isinstance(error, Refusal) else _translated(error)
+    response = _said(STATUSES[own.code], own.code, said(own.code, own.name, own.resource))
+    if own.challenge is not None:
         response.headers["WWW-Authenticate"] = own.challenge
     if "retry_after" in error.facts:
         response.headers["Retry-After"] = str(error.facts["retry_after"])
@@ -170,26 +166,24 @@ def http_error(error: HTTPException) -> Response:
     if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
         return _wrong_content_type()
     code = INTERNAL if status >= HTTPStatus.INTERNAL_SERVER_ERROR else INVALID
-    response = _said(status, code, _WORDS.get(status, HTTPStatus(status).phrase))
+    response = _said(status, code, said(_WORDS[status]) if status in _WORDS else HTTPStatus(status).phrase)
     response.headers.extend([(name, value) for name, value in error.get_headers() if name in ("Allow", "Retry-After")])
     return response
 
 
 def unexpected(_: Exception) -> Response:
     """A fault of ours."""
-    return _said(500, INTERNAL, KINDS[INTERNAL].message)
+    return _said(500, INTERNAL, said(INTERNAL))
 
 
-_WORDS = {
-    405: "Method Not Allowed - Check the method of the request.",
-    406: "Unsupported Accept type - The content type specified in Accept header is not application/json.",
-    413: "The request body is too large.",
-}
+_WORDS = {405: "method", 406: "accept", 413: "too-large"}
+
+_NOT_IN_SCOPES = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
 
 
 def _wrong_content_type() -> Response:
     """The body is of another kind than is read here, which in this API is 405."""
-    response = _said(405, INVALID, "Unsupported Content type - " + KINDS[INVALID].message.format(name="Content-Type"))
+    response = _said(405, INVALID, said("content-type"))
     response.headers["Allow"] = ", ".join(sorted(getattr(request.url_rule, "methods", None) or ()))
     return response
 
@@ -203,5 +197,6 @@ def _translated(error: TocsinError) -> Refusal:
 
 def _said(status: int, code: str, message: str) -> Response:
     response = answer(status, {"code": code, "message": message})
-    response.headers["Content-Language"] = "en-US"
+    response.headers["Content-Language"] = language()
+    response.vary.add("Accept-Language")
     return response

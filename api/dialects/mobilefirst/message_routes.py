@@ -13,8 +13,8 @@ from tocsin.api.dialects.mobilefirst.access import Caller, authorized
 from tocsin.api.dialects.mobilefirst.bodies import body, text
 from tocsin.api.dialects.mobilefirst.chapters import IN_APPLICATION, chapter
 from tocsin.api.dialects.mobilefirst.devices import own_id, registered
-from tocsin.api.dialects.mobilefirst.errors import answer, invalid, missing
-from tocsin.api.dialects.mobilefirst.messages import sends
+from tocsin.api.dialects.mobilefirst.errors import NO_DEVICES, Refusal, answer, invalid, missing
+from tocsin.api.dialects.mobilefirst.messages import PART, Wanted, part_of, wanted
 from tocsin.api.dialects.routing import serving
 from tocsin.api.reads import reading
 from tocsin.api.requests import context
@@ -32,7 +32,7 @@ from tocsin.projections.sends import Send, SendFilter
 READ, WRITE = "messages.read", "messages.write"
 SERVES = ("sends",)
 REPORTS = {"OPEN": ReportOpened, "SEEN": ReportReceived}
-STANDING = SendFilter(withdrawn=False)
+STANDING = SendFilter(withdrawn=False, no_labels=(PART,))
 
 blueprint = chapter("messages", f"{IN_APPLICATION}/messages")
 serves = serving(blueprint)
@@ -70,6 +70,7 @@ def delete(application_id: str, message_id: str) -> Response:
     """Withdraw a message: whoever it has not been sent to gets it no more."""
     caller = authorized(application_id, WRITE)
     found = _found(caller, message_id)
+    _withdraw_parts(caller, message_id)
     return write(
         caller.actor,
         caller.scope,
@@ -136,22 +137,40 @@ def receipt_of_delivery(application_id: str, message_id: str) -> Response:
 
 def _send(application_id: str, *, bulk: bool) -> Response:
     caller, engine = authorized(application_id, WRITE), services().engine
-    wanted = sends(caller, bulk)
-    assert caller.application is not None
-    strict = caller.application.settings.get("refuseNoDevices") is True
-    matches = partial(matches_anybody, caller.app_id) if strict else None
+    messages = wanted(caller, bulk)
+    _refuse_for_nobody(caller, messages)
+    ids = {one.send_id for one in messages}
+    requests = {send_id: request for one in messages for send_id, request in one.requests.items()}
 
     def accepted(results: list[SendResult]) -> Answer:
-        shown = [_accepted(result) for result in results]
+        shown = [_accepted(result) for result in results if result.send_id in ids]
         return Answer(202, shown if bulk else shown[0])
 
     return write(
         caller.actor,
         caller.scope,
-        lambda who: request_sends(engine, who, caller.app_id, wanted, matches),
+        lambda who: request_sends(engine, who, caller.app_id, requests),
         accepted,
         SERVES,
     )
+
+
+def _refuse_for_nobody(caller: Caller, messages: list[Wanted]) -> None:
+    """Where the app's settings say so. Raises Refusal."""
+    assert caller.application is not None
+    if caller.application.settings.get("refuseNoDevices") is not True:
+        return
+    if not all(matches_anybody(caller.app_id, one.push.audience) for one in messages):
+        raise Refusal(NO_DEVICES)
+
+
+def _withdraw_parts(caller: Caller, message_id: str) -> None:
+    """Before the message itself: whoever is cut off may ask again."""
+    with reading("sends") as connection:
+        wanted_parts = SendFilter(labels=(part_of(message_id),), withdrawn=False)
+        parts = read_model.slice_sends(connection, caller.app_id, wanted_parts)
+    for part in parts.items:
+        withdraw_send(services().engine, context(caller.actor, caller.scope), caller.app_id, part.row.send_id)
 
 
 def _accepted(result: SendResult) -> dict[str, Any]:

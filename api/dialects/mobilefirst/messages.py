@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
+
+from msgspec.structs import replace
 
 from tocsin.api.dialects.mobilefirst.access import Caller
 from tocsin.api.dialects.mobilefirst.bodies import Body, document, text, texts
 from tocsin.api.dialects.mobilefirst.broadcasts import BROADCAST, EXPRESSION
 from tocsin.api.dialects.mobilefirst.devices import own_id
 from tocsin.api.dialects.mobilefirst.errors import BAD_PAYLOAD, Refusal, invalid, missing
-from tocsin.api.dialects.mobilefirst.payloads import message
+from tocsin.api.dialects.mobilefirst.payloads import messages
 from tocsin.api.dialects.mobilefirst.platforms import PLATFORMS, engine_platforms
 from tocsin.api.dialects.mobilefirst.tags import sorted_out
 from tocsin.api.dialects.mobilefirst.values import Settings
@@ -20,6 +23,7 @@ from tocsin.api.services import services
 from tocsin.commands.people import user
 from tocsin.domain.audience import Audience
 from tocsin.domain.identity import handle
+from tocsin.domain.message import Message
 from tocsin.domain.send import RequestSend
 from tocsin.projections import devices
 from tocsin.projections.devices import DeviceFilter
@@ -28,6 +32,11 @@ TYPES = (1, 2, 3)
 """Push, SMS, both."""
 
 SMS = 2
+WINDOWS = "windows"
+
+PART = "mobilefirst:part"
+"""Labels a send that is part of a message, and no message of its own."""
+
 MOST_IN_BULK = 1000
 
 TARGETS = {
@@ -42,13 +51,32 @@ TARGETS = {
 """What a target may name, by all the words for it there ever were."""
 
 
-def sends(caller: Caller, bulk: bool) -> dict[UUID, RequestSend]:
-    """What this request wants sent, by the ids the sends are to have. Raises Refusal."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A message to be sent: the push that says it, and the parts of it that travel apart."""
+
+    send_id: UUID
+    push: RequestSend
+    parts: tuple[RequestSend, ...]
+
+    @property
+    def requests(self) -> dict[UUID, RequestSend]:
+        """All of it, by the ids the sends are to have."""
+        return {self.send_id: self.push, **{uuid4(): part for part in self.parts}}
+
+
+def part_of(identifier: str) -> str:
+    """The label of the parts of a message."""
+    return f"{PART}:{identifier}"
+
+
+def wanted(caller: Caller, bulk: bool) -> list[Wanted]:
+    """What this request wants sent. Raises Refusal."""
     given = document()
-    wanted = _in_bulk(given) if bulk else [given]
-    if not wanted or len(wanted) > MOST_IN_BULK:
+    messages_given = _in_bulk(given) if bulk else [given]
+    if not messages_given or len(messages_given) > MOST_IN_BULK:
         raise Refusal(BAD_PAYLOAD, "messages")
-    return {send_id: _send(caller, send_id, one) for send_id, one in zip(iter(uuid4, None), wanted, strict=False)}
+    return [_wanted(caller, one) for one in messages_given]
 
 
 def _in_bulk(given: Any) -> list[Any]:
@@ -60,7 +88,7 @@ def _in_bulk(given: Any) -> list[Any]:
     return given
 
 
-def _send(caller: Caller, send_id: UUID, given: Any) -> RequestSend:
+def _wanted(caller: Caller, given: Any) -> Wanted:
     if not isinstance(given, dict):
         raise Refusal(BAD_PAYLOAD, "message")
     shown = given.get("message", given.get("messages"))
@@ -70,11 +98,20 @@ def _send(caller: Caller, send_id: UUID, given: Any) -> RequestSend:
     if isinstance(kind, bool) or kind not in TYPES:
         raise invalid("notificationType")
     settings = Settings.of(given.get("settings"), "settings")
-    return RequestSend(
-        message=message(handle(send_id), text(shown, "alert"), Settings(shown, "message").text("url"), settings),
-        audience=_by_text_message() if kind == SMS else _audience(caller, given.get("target")),
-        now=services().engine.clock(),
-    )
+    audience = _by_text_message() if kind == SMS else _audience(caller, given.get("target"))
+    send_id, url = uuid4(), Settings(shown, "message").text("url")
+    whole, *parts = messages(handle(send_id), text(shown, "alert"), url, settings)
+    push = RequestSend(message=whole, audience=audience, now=services().engine.clock())
+    return Wanted(send_id, push, tuple(_part(push, handle(send_id), one) for one in parts if _is_for_windows(audience)))
+
+
+def _part(push: RequestSend, identifier: str, message: Message) -> RequestSend:
+    audience = replace(push.audience, platforms=(WINDOWS,))
+    return replace(push, message=message, audience=audience, labels=(PART, part_of(identifier)))
+
+
+def _is_for_windows(audience: Audience) -> bool:
+    return not audience.platforms or WINDOWS in audience.platforms
 
 
 def _by_text_message() -> Audience:

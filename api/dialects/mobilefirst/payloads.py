@@ -22,13 +22,17 @@ PATIENT = ("min", "low")
 VISIBILITIES = ("public", "private", "secret")
 
 
-def message(identifier: str, alert: str, url: str | None, settings: Settings) -> Message:
-    """A message for every provider. Raises Refusal by the name of the setting that cannot be."""
+def messages(identifier: str, alert: str, url: str | None, settings: Settings) -> tuple[Message, ...]:
+    """A message for every provider, and what devices of Windows get besides: tiles and badges travel apart there.
+
+    Raises Refusal by the name of the setting that cannot be.
+    """
     apns, gcm, wns = (settings.below(name) for name in ("apns", "gcm", "wns"))
     silent = apns.word("type", "default", "mixed", "silent") == "silent"
     for name in ("chromeWeb", "firefoxWeb", "safariWeb", "chromeAppExt"):
         settings.below(name)
-    return Message(
+    windows, *further = for_windows(identifier, alert, wns)
+    whole = Message(
         body=alert,
         url=url,
         data={ID: identifier},
@@ -36,8 +40,9 @@ def message(identifier: str, alert: str, url: str | None, settings: Settings) ->
         apns=_for_apple(identifier, alert, apns, silent),
         apns_push_type="background" if silent else None,
         fcm=_for_android(identifier, alert, url, gcm),
-        wns=for_windows(identifier, alert, wns),
+        wns=windows,
     )
+    return whole, *(Message(body=alert, data={ID: identifier}, wns=one) for one in further)
 
 
 def payload(identifier: str, settings: Settings) -> str:

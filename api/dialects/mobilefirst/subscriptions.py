@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from tocsin.api.dialects.mobilefirst.broadcasts import SILENCED
-from tocsin.api.dialects.mobilefirst.errors import KINDS, NO_SUBSCRIPTION, NOT_FOUND, Refusal
+from tocsin.api.dialects.mobilefirst.errors import NO_SUBSCRIPTION, NOT_FOUND, Refusal
+from tocsin.api.dialects.mobilefirst.languages import said
 from tocsin.api.dialects.mobilefirst.representations import ANONYMOUS, Shown, device_id, href, named
 from tocsin.api.reads import reading
 from tocsin.commands.engine import Loaded
@@ -57,9 +58,9 @@ def of_state(application_id: str, loaded: Loaded[DeviceState], tag: str) -> Show
 
 def outcome(unknown: Sequence[str], existing: Sequence[Shown], made: Sequence[Shown]) -> dict[str, Any]:
     """What came of a list of tags: those that are none, those that were held already, and those that changed."""
-    said = KINDS[NOT_FOUND].message.format(resource="tagNames", name="tags") if unknown else ""
+    message = said(NOT_FOUND, "tags", "tagNames") if unknown else ""
     return {
-        "tagsNotFound": {"tags": list(unknown), "message": said, "code": NOT_FOUND if unknown else ""},
+        "tagsNotFound": {"tags": list(unknown), "message": message, "code": NOT_FOUND if unknown else ""},
         "subscriptionExists": list(existing),
         "subscribed": list(made),
     }

@@ -16,22 +16,31 @@ _TAG = re.compile(r"[A-Za-z0-9]{1,16}")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def for_windows(identifier: str, alert: str, wns: Settings) -> dict[str, Any] | None:
-    """The override for WNS; None where nothing is set. A device gets one notification of a message: of several kinds
-    the first of toast, tile, raw and badge. Raises Refusal."""
+def for_windows(identifier: str, alert: str, wns: Settings) -> list[dict[str, Any] | None]:
+    """The overrides for WNS, one for each notification that a device gets; None is a toast with the text.
+
+    First what says the message: the toast, or where there is none but something raw, that. Then a tile and a badge.
+    Raises Refusal.
+    """
     made = {kind: make(identifier, alert, wns.below(kind)) for kind, make in _MAKERS.items() if kind in wns}
-    kind, tag = next(iter(made), None), _tag(wns.below("tile"))
+    common, tag = _headers(wns), _tag(wns.below("tile"))
+    found: list[dict[str, Any] | None] = []
+    if "toast" not in made and "raw" not in made:
+        found.append({"headers": common} if common else None)
+    for kind, body in made.items():
+        headers = {**common, "X-WNS-Tag": tag} if kind == "tile" and tag else common
+        found.append({"type": f"wns/{kind}", "body": body, "headers": headers})
+    return found
+
+
+def _headers(wns: Settings) -> dict[str, str]:
     cached, seconds = wns.flag("cachePolicy"), wns.number("expirationTime", 0, MAX_TTL)
-    headers = present(
+    return present(
         {
             "X-WNS-Cache-Policy": None if cached is None else "cache" if cached else "no-cache",
             "X-WNS-TTL": None if seconds is None else str(seconds),
-            "X-WNS-Tag": tag if kind == "tile" else None,
         }
     )
-    if kind is not None:
-        return {"type": f"wns/{kind}", "body": made[kind], "headers": headers}
-    return {"headers": headers} if headers else None
 
 
 def _toast(identifier: str, alert: str, toast: Settings) -> str:
@@ -64,8 +73,8 @@ def _badge(_identifier: str, _alert: str, badge: Settings) -> str:
 
 _MAKERS: dict[str, Callable[[str, str, Settings], str]] = {
     "toast": _toast,
-    "tile": _tile,
     "raw": _raw,
+    "tile": _tile,
     "badge": _badge,
 }
 

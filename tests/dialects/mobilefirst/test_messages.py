@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
+from msgspec.structs import replace
 
 from dialects.mobilefirst.client import Client
 from dialects.mobilefirst.conftest import provisioned
@@ -24,6 +25,7 @@ from tocsin.domain.events.send import SendRequested
 from tocsin.domain.payloads import apns_body, apns_headers, fcm_body, wns_notification
 from tocsin.domain.platforms import APPLE
 from tocsin.projections import audience, sends
+from tocsin.projections.sends import SendFilter
 
 ALERT = "Bomb threat at X"
 BROADCAST = Audience(expression="!Push.NONE")
@@ -371,21 +373,47 @@ TILE = {"tag": "t1", "visual": {"binding": [{"template": "TileSquareText04", "te
             ' src="https://x/y.png"/><text id="1" lang="de">&lt;A&gt;</text></binding></visual>'
             '<audio src="ms-winsoundevent:Notification.IM" loop="true"/></toast>',
         ),
-        (
-            {"tile": TILE, "badge": {"value": "10"}},
-            "wns/tile",
-            '<tile><visual><binding template="TileSquareText04"><text id="1">Text</text></binding></visual></tile>',
-        ),
-        ({"badge": {"value": 10, "version": "1"}}, "wns/badge", '<badge value="10" version="1"/>'),
+        ({"raw": {"payload": "{}"}}, "wns/raw", None),
     ],
 )
-def test_windows_devices_get_what_is_set(client: Client, services: Services, wns: Any, kind: str, body: str) -> None:
-    _, message = sent(client, services, {"wns": {**wns, "cachePolicy": False, "expirationTime": 20}})
+def test_windows_devices_get_what_is_set(
+    client: Client, services: Services, wns: Any, kind: str, body: str | None
+) -> None:
+    identifier, message = sent(client, services, {"wns": {**wns, "cachePolicy": False, "expirationTime": 20}})
     made = wns_notification(message, PUSH, None)
 
-    assert (made.type, made.body) == (kind, body)
+    assert (made.type, made.body) == (kind, body or f'{{"nid":"{identifier}"}}')
     assert (made.headers["X-WNS-Cache-Policy"], made.headers["X-WNS-TTL"]) == ("no-cache", "20")
-    assert (made.headers.get("X-WNS-Tag") == "t1") == (kind == "wns/tile")
+
+
+def test_tiles_and_badges_travel_apart_to_devices_of_windows(client: Client, services: Services) -> None:
+    wns = {"tile": TILE, "badge": {"value": 10, "version": "1"}, "raw": {"payload": {"custom": "data"}}, "toast": TOAST}
+    body = {"message": {"alert": ALERT}, "target": {"userIds": ["ada"]}, "settings": {"wns": wns}}
+    before = client.get("/messages").json["pageInfo"]["totalCount"]
+    identifier = client.post("/messages", body).json["messageId"]
+
+    whole = entry_of(client, services, identifier)
+    parts = parts_of(client, services, identifier)
+    assert wns_notification(whole.fact.message, PUSH, None).type == "wns/toast"
+    made = {one.type: one for one in (wns_notification(part.fact.message, PUSH, None) for part in parts)}
+    assert made["wns/badge"].body == '<badge value="10" version="1"/>'
+    tile = '<binding template="TileSquareText04"><text id="1">Text</text></binding>'
+    assert made["wns/tile"].body == f"<tile><visual>{tile}</visual></tile>"
+    assert made["wns/tile"].headers["X-WNS-Tag"] == "t1"
+    assert json.loads(made["wns/raw"].body) == {"custom": "data", "nid": identifier}
+    assert {part.command_id for part in parts} == {whole.command_id}
+    narrowed = replace(whole.fact.audience, platforms=("windows",))
+    assert [part.fact.audience for part in parts] == [narrowed] * 3
+    assert int(client.get("/messages").json["pageInfo"]["totalCount"]) == int(before) + 1
+    client.delete(f"/messages/{identifier}")
+    assert parts_of(client, services, identifier) == []
+
+
+def test_nothing_of_windows_travels_where_none_of_its_devices_is_meant(client: Client, services: Services) -> None:
+    body = {"message": {"alert": ALERT}, "target": {"platforms": ["A"]}, "settings": {"wns": {"badge": {"value": 1}}}}
+    identifier = client.post("/messages", body).json["messageId"]
+
+    assert parts_of(client, services, identifier) == []
 
 
 def test_windows_devices_get_a_raw_payload_or_a_toast(client: Client, services: Services) -> None:
@@ -460,6 +488,14 @@ def entry_of(client: Client, services: Services, identifier: str) -> Any:
     entry = services.record.load(found.row.send_id)[0]
     assert isinstance(entry.fact, SendRequested)
     return entry
+
+
+def parts_of(client: Client, services: Services, identifier: str) -> list[Any]:
+    """The entries of what travels apart, of a message that was not withdrawn."""
+    wanted = SendFilter(labels=(f"mobilefirst:part:{identifier}",), withdrawn=False)
+    with services.readers.connection() as connection:
+        found = sends.slice_sends(connection, UUID(client.application), wanted)
+    return [services.record.load(one.row.send_id)[0] for one in found.items]
 
 
 def audience_of(client: Client, services: Services, target: Any) -> Audience:

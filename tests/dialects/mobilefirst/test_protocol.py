@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from string import Formatter
+
 import pytest
 from flask import Flask
 
 from dialects.mobilefirst.client import Client
 from dialects.mobilefirst.conftest import provisioned
+from tocsin.api.dialects.mobilefirst.errors import STATUSES
+from tocsin.api.dialects.mobilefirst.languages import ENGLISH, LANGUAGES
 from tocsin.api.services import Services
 
 HEADERS = {"Authorization", "Content-Type", "appSecret", "clientSecret", "X-REWRITE-DOMAIN", "Accept-Language"}
@@ -75,10 +79,44 @@ def test_a_browser_may_ask_first(client: Client) -> None:
     assert {"GET", "PUT", "DELETE"} <= set(answer.headers["Access-Control-Allow-Methods"].split(", "))
 
 
-def test_errors_say_in_which_language_they_are(client: Client) -> None:
-    for wanted in ("en-US", "de-DE", "xx"):
-        answer = client.get("/devices/nobody", Accept_Language=wanted)
-        assert (answer.status_code, answer.headers["Content-Language"]) == (404, "en-US")
+@pytest.mark.parametrize(
+    ("wanted", "language", "beginning"),
+    [
+        (None, "en-US", "Not Found - Targeted resource 'devices' does not exist."),
+        ("en-US", "en-US", "Not Found"),
+        ("xx, *;q=0.1", "en-US", "Not Found"),
+        ("de-CH, en;q=0.5", "de", "Nicht gefunden - Die Ressource 'devices'"),
+        ("es", "es", "No encontrado"),
+        ("fr-FR", "fr", "Introuvable"),
+    ],
+)
+def test_errors_are_told_in_the_callers_language(
+    client: Client, wanted: str | None, language: str, beginning: str
+) -> None:
+    answer = client.get("/devices/nobody", **({} if wanted is None else {"Accept_Language": wanted}))
+
+    assert (answer.status_code, answer.headers["Content-Language"]) == (404, language)
+    assert answer.json["message"].startswith(beginning)
+    assert "'deviceId'" in answer.json["message"]
+    assert answer.json["code"] == "FPWSE0001E"
+
+
+def test_every_language_says_everything() -> None:
+    for language, texts in LANGUAGES.items():
+        assert texts.keys() == ENGLISH.keys() >= STATUSES.keys(), language
+        for code, text in texts.items():
+            assert named_in(text) == named_in(ENGLISH[code]), (language, code)
+
+
+def named_in(text: str) -> set[str | None]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+def test_an_application_of_any_name_can_be_refused(client: Client) -> None:
+    for name in ("a%0d%0ab", "%22", "%C3%A9", "%E2%82%AC", "%5c"):
+        for scope in ("devices.read", None):
+            answer = client.get(f"/imfpush/v1/apps/{name}/devices", scope=scope)
+            assert answer.status_code == (403 if scope else 401), answer.text
 
 
 def test_an_address_that_cannot_be_stored_is_refused(client: Client) -> None:
