@@ -15,28 +15,37 @@ from tocsin.demo.incident import Incident
 def tell_send(console: Console, client: Client, incident: Incident, title: str, send_id: str) -> None:
     """Who was reached, when, by which provider message id, and who was not and why."""
     table = _table(f"“{title}”")
-    for heading in ("device", "outcome", "via", "tries", "answered at", "message id, or why not"):
+    for heading in ("device", "outcome", "via", "at", "message id, or reason"):
         table.add_column(heading, overflow="fold")
     for delivery in client.items(f"{incident.path}/sends/{send_id}/deliveries"):
         colour = "green" if delivery["outcome"] == "delivered" else "red"
         table.add_row(
             incident.devices[delivery["device_id"]],
             f"[{colour}]{delivery['outcome']}[/{colour}]",
-            delivery["provider"],
-            str(delivery["attempts"]),
-            _clock(delivery["answered_at"]),
+            _via(delivery),
+            _clock(delivery["answered_at"])[: len("hh:mm:ss")],
             _detail(delivery),
         )
-    console.print(table)
+    console.print(table, end="\n\n")
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    # No edges and narrow gaps: a message id is to stand on one line of 80 columns.
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.show_edge = table.pad_edge = False
+    return table
+
+
+def _via(delivery: dict[str, Any]) -> str:
+    """By which provider, and how often it was asked."""
+    tries = delivery["attempts"]
+    return f"{delivery['provider']} ×{tries}" if tries > 1 else str(delivery["provider"])
 
 
 def _detail(delivery: dict[str, Any]) -> str:
     if delivery["outcome"] == "delivered":
-        return str(delivery["message_id"])
+        # Google's is a path whose beginning says only which project it is.
+        return str(delivery["message_id"]).rpartition("/")[2]
     parts = (delivery["code"], delivery["reason"])
     return " ".join(dict.fromkeys(part for part in parts if part))
 
@@ -78,7 +87,7 @@ def _principal(event: dict[str, Any]) -> str:
 
 def _position(event: dict[str, Any]) -> str:
     index = event.get("index")
-    return str(event["position"]) if index is None else f"{event['position']}.{index}"
+    return f"{event['position']}  " if index is None else f"{event['position']}.{index}"
 
 
 def _clock(moment: str | None) -> str:

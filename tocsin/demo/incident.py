@@ -109,7 +109,7 @@ class Incident:
         return known
 
     def _say(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+        self._console.print(text)
 
 
 def _counted(outcomes: dict[str, int]) -> str:
