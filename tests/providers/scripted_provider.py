@@ -257,12 +257,17 @@ class Http2:
     def _reply(self, reply: Reply, to: tuple[Seen, ...]) -> None:
         for seen in to:
             self._answered.add(seen.stream)
-            headers = [(":status", str(reply.status)), *reply.headers]
-            self._state.send_headers(seen.stream, headers, end_stream=reply.complete and not reply.body)
-            if reply.body:
-                self._state.send_data(seen.stream, reply.body, end_stream=reply.complete)
+            # The client may have given the request up meanwhile, and its stream is no more.
+            with contextlib.suppress(h2.exceptions.ProtocolError):
+                self._answer(seen.stream, reply)
         if reply.then_close:
             self._leave()
+
+    def _answer(self, stream: int, reply: Reply) -> None:
+        headers = [(":status", str(reply.status)), *reply.headers]
+        self._state.send_headers(stream, headers, end_stream=reply.complete and not reply.body)
+        if reply.body:
+            self._state.send_data(stream, reply.body, end_stream=reply.complete)
 
     def _leave(self) -> None:
         self._flush()

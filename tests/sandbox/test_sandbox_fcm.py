@@ -159,9 +159,6 @@ def test_a_token_that_starts_like_this_is_refused_with_fcms_error_code(
         ({"key": OTHER_KEY}, "invalid_grant"),
         ({"iss": "somebody@else.example"}, "invalid_grant"),
         ({"aud": "https://example.com/token"}, "invalid_grant"),
-        ({"iat": int(time.time()) - 7200, "exp": int(time.time()) - 3600}, "invalid_grant"),
-        ({"iat": int(time.time()) + 600, "exp": int(time.time()) + 1200}, "invalid_grant"),
-        ({"exp": int(time.time()) + 7200}, "invalid_grant"),
         ({"exp": "soon"}, "invalid_grant"),
         ({"scope": "https://www.googleapis.com/auth/drive"}, "invalid_scope"),
     ],
@@ -171,6 +168,13 @@ def test_this_assertion_gets_no_access_token(sandbox: SandboxHandle, changes: di
     assert (answer.status, answer.json()["error"]) == (400, error)
     assert sandbox.stats()["token_requests"] == {"fcm": 1}
     assert sandbox.stats()["total"] == 0
+
+
+@pytest.mark.parametrize("seconds", [{"iat": -7200, "exp": -3600}, {"iat": 600, "exp": 1200}, {"exp": 7200}])
+def test_an_assertion_of_another_time_gets_no_access_token(sandbox: SandboxHandle, seconds: dict[str, int]) -> None:
+    times = {claim: int(time.time()) + from_now for claim, from_now in seconds.items()}
+    answer = send(sandbox, fcm_assertion(sandbox, **times))
+    assert (answer.status, answer.json()["error"]) == (400, "invalid_grant")
 
 
 def test_googles_own_audience_is_right_too(sandbox: SandboxHandle) -> None:

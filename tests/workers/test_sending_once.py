@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
-from company import Staff, deciding, delivering
+from company import LASTING, PROVIDERS, Staff, deciding, delivering
 from patience import PATIENCE
 from scene import Scene, eventually
 
 from tocsin.domain.events.chunk import AttemptAbandoned, AttemptStarted, OutcomeArrivedLate, OutcomeKind
 from tocsin.domain.events.send import AudienceFrozen, InDoubt, SendCompleted
+from tocsin.domain.lanes import LANES
 from tocsin.eventlog.stream.port import Stream
 
 DEVICES = 1000
@@ -41,7 +41,7 @@ def test_two_workers_share_a_send_and_send_nothing_twice(scene: Scene, stream: S
     with deciding(scene, stream, chunk_size=40), ExitStack() as workers:
         for _ in range(2):
             workers.enter_context(delivering(scene, stream, chunks_at_once=2))
-        time.sleep(1.0)
+        eventually(lambda: _lanes_shared_by(scene, 2), "each lane is shared")
         send_id = scene.request()
         scene.wait_until_ended(send_id)
     assert scene.tally(send_id) == {"delivered": DEVICES}
@@ -161,17 +161,28 @@ def test_a_worker_that_is_asked_to_stop_records_what_it_has_sent(scene: Scene, s
     scene.sandbox.set(latency_ms=200)
     for role in ("project", "plan", "schedule"):
         staff.start(role)
-    worker = staff.start("deliver")
+    worker = staff.start("deliver", **LASTING)
     send_id = scene.request()
     _wait_for_the_middle(scene, "deliver")
     worker.terminate()
     assert worker.wait(PATIENCE) == 0
     assert scene.sandbox.stats()["total"] < DEVICES
     assert scene.tally(send_id)["delivered"] == scene.sandbox.stats()["total"]
-    staff.start("deliver")
+    staff.start("deliver", **LASTING)
     scene.wait_until_ended(send_id)
     assert _sent_more_than_once(scene) == set()
     assert scene.in_doubt(send_id) == set()
+
+
+def _lanes_shared_by(scene: Scene, workers: int) -> bool:
+    """Whether so many sessions hold partitions of every lane of every provider."""
+    with psycopg.connect(scene.database_url) as connection:
+        rows = connection.execute(
+            "select count(distinct pid) from pg_locks join pg_stat_activity using (pid)"
+            " where locktype = 'advisory' and granted and objid > 0 and datname = current_database()"
+            " and application_name like 'tocsin delivery %' group by application_name"
+        ).fetchall()
+    return rows == [(workers,)] * len(LANES) * len(PROVIDERS)
 
 
 def _cursors_passed(scene: Scene, position: int, count: int) -> bool:
