@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flask import g, request, url_for
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import NotAcceptable
 
 from tocsin.api.services import services
@@ -63,8 +64,12 @@ def idempotency_key() -> str | None:
 
 
 def accepts(*produced: str) -> str:
-    """The one of ``produced`` the client likes best, the first where it does not say. Raises NotAcceptable."""
-    chosen = request.accept_mimetypes.best_match(produced) if request.accept_mimetypes else produced[0]
+    """The one of ``produced`` the client likes best, the first where it does not say. Raises NotAcceptable.
+
+    Parameters of a type, such as ``charset``, are not looked at: JSON has but one form (RFC 8259, section 11).
+    """
+    asked = MIMEAccept([(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes])
+    chosen = asked.best_match(produced) if asked else produced[0]
     if chosen is None:
         raise NotAcceptable(f"this is answered as {' or '.join(produced)}")
     return chosen

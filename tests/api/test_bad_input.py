@@ -239,7 +239,7 @@ def test_an_answer_that_cannot_be_had_in_the_form_asked_for_is_406(
         ):
             answer = campus.call(method, address, body, headers={"Accept": "text/csv"})
             assert (answer.status_code, answer.json["code"]) == (406, "not-acceptable"), address
-    for accept in ("*/*", "application/*", "application/json;q=0.5, text/html"):
+    for accept in ("*/*", "application/*", "application/json;q=0.5, text/html", "application/json; charset=utf-8"):
         assert campus.get("/devices", headers={"Accept": accept}).status_code == 200
 
 

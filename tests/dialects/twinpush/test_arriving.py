@@ -192,6 +192,22 @@ def test_everything_that_was_done_is_in_the_record(told: Told, instance: Instanc
     assert all(phone.startswith("device:") for phone in phones)
 
 
+def test_tokens_are_issued_and_revoked_by_the_native_api(instance: Instance) -> None:
+    known = instance.environment()
+    credentials = f"/apps/{known['TWINPUSH_APP_UUID']}/credentials"
+    body = {"name": "console", "dialect": "twinpush", "kind": "api-token", "roles": ["sender"]}
+    issued = instance.call("POST", credentials, json=body)
+    url = f"{known['TOCSIN_URL']}/api/v2/apps/{known['TWINPUSH_APP_ID']}/notifications"
+
+    def create() -> int:
+        sent = {"alert": "Hello", "devices_aliases": ["nobody"]}
+        return requests.post(url, json=sent, headers={CREATOR: issued["secret"]}, timeout=PATIENCE).status_code
+
+    assert create() == 200
+    instance.call("DELETE", f"{credentials}/{issued['credential_id']}")
+    assert create() == 403
+
+
 def test_another_apps_token_opens_nothing_here(instance: Instance) -> None:
     known = instance.environment()
     url = f"{known['TOCSIN_URL']}/api/v2/apps/{known['TWINPUSH_APP_ID']}/devices"

@@ -167,7 +167,18 @@ def test_an_empty_body_is_an_empty_object(client: Client, known: dict[str, str],
     assert client.post(f"devices/{known['device']}/search_notifications", body).status_code == 200
 
 
-@pytest.mark.parametrize("accept", [None, "", "*/*", "application/*", "application/json", "text/html, */*;q=0.1"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        None,
+        "",
+        "*/*",
+        "application/*",
+        "application/json",
+        "application/json; charset=utf-8",
+        "text/html, */*;q=0.1",
+    ],
+)
 def test_json_is_answered_to_whoever_takes_it(client: Client, accept: str | None) -> None:
     answer = client.get("devices", Accept=accept)
 
