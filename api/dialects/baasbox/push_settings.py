@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from tocsin.api.dialects.baasbox.access import NAME, Caller, own_settings
 from tocsin.api.dialects.baasbox.errors import Refusal, coded
+from tocsin.api.dialects.settings import settings_of
 from tocsin.api.providers import set_key
 from tocsin.api.requests import context
 from tocsin.api.services import services
@@ -90,7 +91,7 @@ def configured_providers(app_id: UUID, profile: str) -> set[str]:
 
 def stored(app_id: UUID) -> Mapping[str, Any]:
     """What was set, by key: texts; of a certificate and its password the ids under which the vault has them."""
-    return _object(own_settings(app_id).get("push"))
+    return settings_of(own_settings(app_id), "push")
 
 
 def shown(app_id: UUID, key: Key) -> Any:
@@ -162,15 +163,10 @@ def _opened(app_id: UUID, key: str) -> bytes | None:
 
 def _store(caller: Caller, key: str, value: str, secrets: Sequence[Secret] = ()) -> None:
     def change(settings: Mapping[str, Any]) -> dict[str, Any]:
-        own = _object(settings.get(NAME))
-        return {**settings, NAME: {**own, "push": {**_object(own.get("push")), key: value}}}
+        own = settings_of(settings, NAME)
+        return {**settings, NAME: {**own, "push": {**settings_of(own, "push"), key: value}}}
 
     change_settings(services().engine, _context(caller), caller.app_id, change, secrets)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    """Settings can be set to anything through the native API."""
-    return value if isinstance(value, dict) else {}
 
 
 def _context(caller: Caller) -> Context:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 from uuid import UUID
 
 from flask import Blueprint, Response, g, request
@@ -28,6 +27,7 @@ from tocsin.api.dialects.baasbox.envelope import envelope
 from tocsin.api.dialects.baasbox.errors import CODES, Refusal
 from tocsin.api.dialects.baasbox.openapi import document
 from tocsin.api.dialects.baasbox.schemas import Push
+from tocsin.api.dialects.routing import serving
 from tocsin.api.reads import as_json
 from tocsin.api.requests import actor, context
 from tocsin.api.services import services
@@ -43,20 +43,8 @@ from tocsin.domain.events.device import Retirement
 SENT = "Push Notification(s) has been sent"
 DEVICES = ("devices", "audience")
 
-View = TypeVar("View", bound=Callable[..., Response])
-
 blueprint = Blueprint(NAME, __name__)
-
-
-def serves(method: str, rule: str) -> Callable[[View], View]:
-    """Serves a view with and without a slash at the end."""
-
-    def decorate(view: View) -> View:
-        blueprint.add_url_rule(rule, view_func=view, methods=[method])
-        blueprint.add_url_rule(rule + "/", view_func=view, methods=[method])
-        return view
-
-    return decorate
+serves = serving(blueprint)
 
 
 @serves("POST", "/user")
@@ -78,8 +66,9 @@ def sign_up() -> Response:
     except Conflict as error:
         raise Refusal(400, errors.SIGN_UP_FAILED) from error
     user_id, token = done.result.user_id, _signed_in(who, app_id, done.result.user_id)
+    signed_up = engine.record.load(user_id, upto=1)[0].recorded_at
     more = {SESSION_HEADER: token}
-    data = translation.user_data(user_id, account.username, (REGISTERED,), account.profile, engine.clock(), **more)
+    data = translation.user_data(user_id, account.username, (REGISTERED,), account.profile, signed_up, **more)
     g.baasbox_username = account.username
     return _awaited(_with_session(envelope(data, 201), token), ("users",))
 

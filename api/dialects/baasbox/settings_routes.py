@@ -8,22 +8,22 @@ from tocsin.api.dialects.baasbox import push_settings, schemas
 from tocsin.api.dialects.baasbox.access import NAME, administrator
 from tocsin.api.dialects.baasbox.envelope import envelope
 from tocsin.api.dialects.baasbox.push_settings import Kind, key_of
+from tocsin.api.dialects.routing import serving
 from tocsin.api.services import services
 from tocsin.api.writes import readable
 
 blueprint = Blueprint(f"{NAME}-settings", __name__, url_prefix="/admin/configuration/Push")
+serves = serving(blueprint)
 
 
-@blueprint.get("/<key>")
-@blueprint.get("/<key>/")
+@serves("GET", "/<key>")
 def get(key: str) -> Response:
     """A setting. Of a key, a certificate and a password it says only whether there is one."""
     caller = administrator()
     return envelope({key: push_settings.shown(caller.app_id, key_of(key))})
 
 
-@blueprint.put("/<key>")
-@blueprint.put("/<key>/")
+@serves("PUT", "/<key>")
 def put(key: str) -> Response:
     """Change a setting: a certificate by its file, anything else by its ``value``."""
     caller = administrator()

@@ -89,9 +89,10 @@ def account(name: str, roles: Sequence[str], *, disabled: bool = False) -> dict[
 
 
 def user_data(
-    user_id: UUID, name: str, roles: Sequence[str], profile: Any, signed_up: datetime, **more: Any
+    user_id: UUID, name: str, roles: Sequence[str], profile: Any, signed_up: datetime | None, **more: Any
 ) -> dict[str, Any]:
     """A user, as the user sees themselves."""
+    assert signed_up is not None
     shown = profile if isinstance(profile, dict) else {}
     registered = {"_social": {}, **(shown.get("visibleByRegisteredUsers") or {})}
     return {

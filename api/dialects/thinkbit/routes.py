@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from flask import Blueprint, Response, request
 
+from tocsin.api.dialects.routing import serving
 from tocsin.api.dialects.thinkbit import errors, schemas, throttle, translation
 from tocsin.api.dialects.thinkbit.openapi import document
 from tocsin.api.dialects.thinkbit.translation import NAME
@@ -15,21 +13,8 @@ from tocsin.api.writes import readable
 
 SERVES = ("devices", "audience")
 
-View = TypeVar("View", bound=Callable[..., Response])
-
 blueprint = Blueprint(NAME, __name__, url_prefix="/api")
-
-
-def serves(method: str, rule: str) -> Callable[[View], View]:
-    """Serves a view with and without a slash at the end."""
-
-    def decorate(view: View) -> View:
-        # Both, though either matches both: of a wrong method only the very rule tells the right ones.
-        blueprint.add_url_rule(rule, view_func=view, methods=[method])
-        blueprint.add_url_rule(rule + "/", view_func=view, methods=[method])
-        return view
-
-    return decorate
+serves = serving(blueprint)
 
 
 @blueprint.before_request

@@ -87,6 +87,16 @@ def test_a_token_has_one_user(anonymous: Client, services: Services, app_id: UUI
     assert second.put("/push/disable/never-seen").text == OK
 
 
+def test_a_token_is_decoded_and_has_no_slash(anonymous: Client, services: Services, app_id: UUID) -> None:
+    kim = anonymous.signed_up("kim")
+
+    assert kim.put("/push/enable/android/a%3Ab%20c%25").text == OK
+    assert _user_of(services, app_id, "a:b c%") == "kim"
+    assert kim.put("/push/disable/a%3Ab%20c%25").text == OK
+    assert _user_of(services, app_id, "a:b c%") is None
+    assert kim.put("/push/enable/android/a/b").json["message"] == "API not found"
+
+
 def test_an_account_is_made_and_used(anonymous: Client) -> None:
     made = anonymous.post("/user", {"username": "zoe", "password": "p", "visibleByFriends": {"x": 1}})
     data = made.json["data"]
@@ -104,6 +114,7 @@ def test_an_account_is_made_and_used(anonymous: Client) -> None:
     zoe = Client(anonymous.app, None, None, session)
     me = zoe.get("/me").json["data"]
     assert (me["user"]["name"], me["visibleByFriends"]) == ("zoe", {"x": 1})
+    assert (me["id"], me["signUpDate"]) == (data["id"], data["signUpDate"])
     assert zoe.post("/logout/token-z").json["data"] == "pushToken: token-z logged out"
     assert zoe.get("/me").json["bb_code"] == "40101"
     again = anonymous.post("/user", {"username": "zoe", "password": "q"})
