@@ -11,13 +11,14 @@ View = TypeVar("View", bound=Callable[..., Response])
 
 
 def serving(blueprint: Blueprint) -> Callable[..., Callable[[View], View]]:
-    """``serves(method, rule)`` for a blueprint: serves a view with and without a slash at the end."""
+    """``serves(method, *rules)`` of a blueprint: serves a view under each rule, with and without a slash at the end."""
 
-    def serves(method: str, rule: str) -> Callable[[View], View]:
+    def serves(method: str, *rules: str) -> Callable[[View], View]:
         def decorate(view: View) -> View:
-            # Both, though either matches both: of a wrong method only the very rule tells the right ones.
-            blueprint.add_url_rule(rule, view_func=view, methods=[method])
-            blueprint.add_url_rule(rule + "/", view_func=view, methods=[method])
+            for rule in rules:
+                # Both, though either matches both: of a wrong method only the very rule tells the right ones.
+                blueprint.add_url_rule(rule, view_func=view, methods=[method])
+                blueprint.add_url_rule(rule + "/", view_func=view, methods=[method])
             return view
 
         return decorate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -86,11 +87,20 @@ def user_agent() -> str | None:
 
 def own_id(app_id: UUID, device_id: str) -> UUID | None:
     """The engine's id of the device that has ever registered by this one; None where it cannot be any's."""
+    return own_ids(app_id, [device_id]).get(device_id)
+
+
+def own_ids(app_id: UUID, device_ids: Collection[str]) -> dict[str, UUID]:
+    """The engine's ids of many devices; one that cannot be any's is not in the answer."""
     engine = services().engine
-    digest = engine.digest(EXTERNAL_ID, device_id)
-    holder = engine.record.owners(app_id, EXTERNAL_ID, [digest]).get(digest)
-    if holder is not None:
-        return holder
+    digests = {device_id: engine.digest(EXTERNAL_ID, device_id) for device_id in device_ids}
+    holders = engine.record.owners(app_id, EXTERNAL_ID, list(digests.values())) if digests else {}
+    found = {device_id: holders.get(digest) or _uuid(device_id) for device_id, digest in digests.items()}
+    return {device_id: own for device_id, own in found.items() if own is not None}
+
+
+def _uuid(device_id: str) -> UUID | None:
+    """A device that chose no id is known by its own."""
     try:
         return UUID(device_id)
     except ValueError:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tocsin.api.dialects.mobilefirst.access import Caller
 from tocsin.api.dialects.mobilefirst.bodies import Body, document, text, texts
 from tocsin.api.dialects.mobilefirst.broadcasts import BROADCAST, EXPRESSION
-from tocsin.api.dialects.mobilefirst.devices import own_id
+from tocsin.api.dialects.mobilefirst.devices import own_ids
 from tocsin.api.dialects.mobilefirst.errors import BAD_PAYLOAD, Refusal, invalid, missing
 from tocsin.api.dialects.mobilefirst.payloads import messages
 from tocsin.api.dialects.mobilefirst.platforms import PLATFORMS, engine_platforms
@@ -162,7 +162,7 @@ def _named(app_id: UUID, kind: str, word: str, names: tuple[str, ...], apis: tup
 
 def _devices(app_id: UUID, names: tuple[str, ...]) -> tuple[UUID, ...]:
     """Those that are devices of the app. Raises Refusal where none is."""
-    found = {own for name in names if (own := own_id(app_id, name)) is not None}
+    found = set(own_ids(app_id, names).values())
     apps = services().engine.record.apps_of(found) if found else {}
     known = tuple(sorted(own for own in found if apps.get(own) == app_id))
     if not known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, request
@@ -21,6 +21,7 @@ from tocsin.api.dialects.moxie.representations import (
     of_result,
 )
 from tocsin.api.dialects.moxie.signatures import NAME, Caller, app_named, authenticated
+from tocsin.api.dialects.routing import View, serving
 from tocsin.api.reads import as_json
 from tocsin.api.requests import accepts, actor
 from tocsin.api.services import services
@@ -36,22 +37,12 @@ PRODUCED = ("application/json", "application/hal+json")
 
 SERVES = ("notifications",)
 
-View = TypeVar("View", bound=Callable[..., Response])
-
 blueprint = Blueprint(NAME, __name__)
 
 
 def serves(method: str, rule: str, *further: str) -> Callable[[View], View]:
     """Serves a view under both of the module's roots, and under ``further`` addresses as they are."""
-
-    def decorate(view: View) -> View:
-        for address in (*(root + rule for root in ROOTS), *further):
-            # Both, though either matches both: of a wrong method only the very rule tells the right ones.
-            blueprint.add_url_rule(address, view_func=view, methods=[method])
-            blueprint.add_url_rule(address + "/", view_func=view, methods=[method])
-        return view
-
-    return decorate
+    return serving(blueprint)(method, *(root + rule for root in ROOTS), *further)
 
 
 @blueprint.before_request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from dialects.mobilefirst.conftest import provisioned
 from tocsin.api.services import Services
 from tocsin.commands.apps import change_app, revoke_credential
 from tocsin.commands.context import Context
+from tocsin.commands.tokens import read_access_token, revoke_access_token
 from tocsin.domain.app import UpdateApp
 from tocsin.domain.entry import system
 from tocsin.projections import apps
@@ -81,6 +83,28 @@ def test_a_token_that_is_not_ours_is_refused(client: Client, token: str) -> None
     answer = client.get("/devices", scope=None, Authorization=f"Bearer {token}")
 
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer error="invalid_token"')
+
+
+def test_a_token_is_good_for_an_hour(client: Client, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.token()
+    now = services.engine.clock()
+    for hours, status in ((0.9, 200), (1.1, 401)):
+        later = now + timedelta(hours=hours)
+        with monkeypatch.context() as patched:
+            patched.setattr(services.engine, "clock", lambda later=later: later)
+            answer = client.get("/devices")
+        assert answer.status_code == status
+    assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+
+
+def test_a_revoked_token_is_refused_alone(client: Client, services: Services) -> None:
+    first, second = (client.ask_token(scope="devices.read push.application.*").json["access_token"] for _ in range(2))
+    token = read_access_token(services.engine, first)
+    done = revoke_access_token(services.engine, Context(system("test")), token.app_id, token.token_id)
+    assert services.waiter.wait_for(done.position, ["users"], 30)
+
+    for text, status in ((first, 401), (second, 200)):
+        assert client.get("/devices", scope=None, Authorization=f"Bearer {text}").status_code == status
 
 
 def test_a_revoked_clients_tokens_are_refused(app: Flask, services: Services) -> None:

@@ -185,3 +185,26 @@ def test_a_device_that_registered_here_is_pushed_to_through_another_api_if_its_a
     assert newest["audience_count"] == 0
     assert "for Moxie's own devices" not in arrived()
     assert service.call("GET", "/devices/a", **service.bearer)["deviceId"] == "a"
+
+
+def test_an_app_made_on_the_command_line_has_all_that_its_clients_need(instance: Instance) -> None:
+    done = instance.run("app", "create", "Branch", "--dialect", "mobilefirst")
+    assert done.returncode == 0, done.stderr
+    shown = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith("MOBILEFIRST_"))
+    root = instance.environment()["TOCSIN_URL"]
+
+    def token() -> requests.Response:
+        client = (shown["MOBILEFIRST_CLIENT_ID"], shown["MOBILEFIRST_CLIENT_SECRET"])
+        form = {"grant_type": "client_credentials"}
+        return requests.post(f"{root}/mfp/api/az/v1/token", data=form, auth=client, timeout=30)
+
+    bearer = {"Authorization": f"Bearer {eventually(token, 'it is known').json()['access_token']}"}
+    app = f"{root}/imfpush/v1/apps/{shown['MOBILEFIRST_APP']}"
+    for headers in (
+        bearer,
+        {"appSecret": shown["MOBILEFIRST_APP_SECRET"]},
+        {"clientSecret": shown["MOBILEFIRST_DEVICE_SECRET"]},
+    ):
+        assert requests.get(f"{app}/tags", headers=headers, timeout=30).status_code == 200
+    others = f"{root}/imfpush/v1/apps/{instance.environment()['MOBILEFIRST_APP']}/tags"
+    assert requests.get(others, headers=bearer, timeout=30).status_code == 404
