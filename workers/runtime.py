@@ -22,8 +22,10 @@ RETRY_EVERY = 0.5
 
 def note_absence(log: logging.Logger, consequence: str, away: Exception) -> None:
     """Log one of ``DATABASE_AWAY``. That the read models are not made yet is no fault: the projector is starting."""
-    level = logging.INFO if isinstance(away, UndefinedTable) else logging.WARNING
-    log.log(level, "%s: %s", consequence, str(away).strip().partition("\n")[0])
+    if isinstance(away, UndefinedTable):
+        log.info("%s: the read models are not made yet", consequence)
+    else:
+        log.warning("%s: %s", consequence, str(away).strip().partition("\n")[0])
 
 
 def persist(stop: threading.Event, turn: Callable[[], float]) -> None:
