@@ -63,6 +63,8 @@ class WritingKeys:
 
 _DRAWN = KEY + NONCE
 
+_KEYS_OF = "select * from record.keys_of(%b::uuid[])"
+
 _Stored = tuple[UUID, int, bytes | None]
 
 
@@ -194,13 +196,7 @@ class KeyRing:
     def _stored(self, subjects: Collection[UUID]) -> tuple[int, list[_Stored]]:
         """The record's count of erasures and, as of the same moment, the keys of these subjects."""
         with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
-            # Never prepared: a plan made while there were few keys would be kept while they grow.
-            rows = cursor.execute(
-                "select h.erasures, k.subject, k.generation, k.wrapped from record.head h "
-                "left join record.subject_keys k on k.subject = any(%b::uuid[])",
-                (uuids(subjects),),
-                prepare=False,
-            ).fetchall()
+            rows = cursor.execute(_KEYS_OF, (uuids(subjects),), prepare=True).fetchall()
         return rows[0][0], [row[1:] for row in rows if row[1] is not None]
 
     def _open(self, subject: UUID, generation: int, wrapped: bytes) -> SubjectKey:

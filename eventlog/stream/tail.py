@@ -78,15 +78,19 @@ class Tail:
 
         ``types``: of these alone; the others are counted, not read.
         """
-        give_up = time.monotonic() + GAP_PATIENCE
-        while (present := self.rows(_COUNT, start, stop)[0][0]) != stop - start:
-            _wait_for_gap(start, stop, present, give_up)
         query, parameters = _RANGE, list[object]((start, stop))
         if len(share) < partitions:
             query, parameters = query + _OF_SHARE, [*parameters, partitions, list(share)]
         if types is not None:
             query, parameters = query + _OF_TYPES, [*parameters, list(types)]
-        return self._events(query + _IN_ORDER, *parameters)
+        give_up = time.monotonic() + GAP_PATIENCE
+        while True:
+            events = self._events(query + _IN_ORDER, *parameters)
+            # Where all of them are wanted, which is nearly always so for one command's, none can be missing.
+            present = len(events) if len(events) == stop - start else self.rows(_COUNT, start, stop)[0][0]
+            if present == stop - start:
+                return events
+            _wait_for_gap(start, stop, present, give_up)
 
     def read_due(self, start: int, stop: int, limit: int) -> Sequence[StoredEvent]:
         """The first ``limit`` events of type ``chunk.due`` after ``start`` up to ``stop``."""

@@ -150,3 +150,13 @@ def test_the_record_goes_on_after_its_server_restarted(master_key_file: Path, mo
     finally:
         server.destroy()
         shutil.rmtree(directory)
+
+
+def test_a_session_that_the_server_ended_is_not_given_out_again(impatient: Record, record_url: str) -> None:
+    with impatient.sessions.connection() as session:
+        pid = session.info.backend_pid
+    with psycopg.connect(record_url, autocommit=True) as administration:
+        assert administration.execute("select pg_terminate_backend(%s, 10000)", (pid,)).fetchone() == (True,)
+    assert impatient.head().position == 0
+    with impatient.sessions.connection() as session:
+        assert session.info.backend_pid != pid
