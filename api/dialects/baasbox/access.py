@@ -88,11 +88,16 @@ def administrator() -> Caller:
     return caller
 
 
+def app_of_code(appcode: str) -> Credential | None:
+    """The credential of this code."""
+    return app_of_credential(NAME, KIND, appcode)
+
+
 def app_coded(appcode: str | None) -> Credential:
-    """The credential of this code. Raises Refusal."""
+    """The same for a call that cannot do without. Raises Refusal."""
     if not appcode:
         raise Refusal(400, errors.NO_APPCODE)
-    found = app_of_credential(NAME, KIND, appcode)
+    found = app_of_code(appcode)
     if found is None:
         raise Refusal(400, errors.WRONG_APPCODE)
     return found

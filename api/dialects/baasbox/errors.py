@@ -91,6 +91,11 @@ def missing(field: str) -> Refusal:
     return Refusal(400, f"The '{field}' field is missing")
 
 
+def unauthorized(status: int, name: str) -> Refusal:
+    """Nobody of this name, password and app's code may sign in: a wrong code is 400, a wrong password 401."""
+    return Refusal(status, f"user {name:.100} unauthorized")
+
+
 def internal(name: str) -> Refusal:
     """Users that are the server's own do not call it."""
     return Refusal(403, f"The user {name} cannot access via REST")

@@ -16,7 +16,7 @@ from tocsin.api.dialects.baasbox.access import (
     SEND,
     SESSION_HEADER,
     Caller,
-    app_coded,
+    app_of_code,
     app_of_header,
     authenticated,
     session_timeout,
@@ -77,11 +77,13 @@ def sign_up() -> Response:
 def sign_in() -> Response:
     """Open a session, and register the device that is reported with it."""
     login = schemas.login()
-    credential = app_coded(login.appcode)
+    credential = app_of_code(login.appcode)
+    if credential is None:
+        raise errors.unauthorized(400, login.username)
     app_id = credential.app_id
     user = user_of_password(app_id, login.username, login.password)
     if user is None:
-        raise Refusal(401, f"user {login.username:.100} unauthorized")
+        raise errors.unauthorized(401, login.username)
     if INTERNAL in user.roles:
         raise errors.internal(login.username)
     who = actor(f"user:{user.user_id}", NAME, str(credential.credential_id))

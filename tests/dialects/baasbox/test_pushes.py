@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from dialects.baasbox.client import Client
@@ -118,6 +119,30 @@ def test_a_loss_is_told_before_anything_else(admin: Client, anonymous: Client) -
     assert answer.json["data"] == (
         "Push notifications were sent but they may be subject to loss of data. HINT: check push settings in console"
     )
+
+
+@pytest.mark.parametrize(("asked", "ttl"), [(0, "0s"), (1.9, "1s"), (2419200, "2419200s"), (10**12, "2419200s")])
+def test_google_keeps_a_push_for_four_weeks_at_most(
+    admin: Client, phone: Client, services: Services, app_id: UUID, asked: float, ttl: str
+) -> None:
+    assert admin.post("/push/message/ann", {"message": "hi", "time_to_live": asked}).status_code == 200
+
+    with services.readers.connection() as connection:
+        (sent,) = sends.list_sends(connection, app_id, limit=1).items
+    message = load_send(services.engine, app_id, sent.row.send_id).state.request.message
+    assert msgspec.to_builtins(message)["fcm"]["android"]["ttl"] == ttl
+
+
+@pytest.mark.parametrize(("asked", "sent"), [(1, True), (0, False), (2, False)])
+def test_only_1_makes_a_push_a_silent_one(
+    admin: Client, phone: Client, services: Services, app_id: UUID, asked: int, sent: bool
+) -> None:
+    assert admin.post("/push/message/ann", {"message": "hi", "content-available": asked}).status_code == 200
+
+    with services.readers.connection() as connection:
+        (newest,) = sends.list_sends(connection, app_id, limit=1).items
+    message = load_send(services.engine, app_id, newest.row.send_id).state.request.message
+    assert ("content-available" in msgspec.to_builtins(message)["apns"]["aps"]) is sent
 
 
 def test_no_credential_of_another_app_opens_this_one(admin: Client, phone: Client) -> None:

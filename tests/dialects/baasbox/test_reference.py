@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -72,6 +73,9 @@ def test_no_provider_for_any_device_is_503(anonymous: Client) -> None:
     answer = tim.post("/push/message/tim", {"message": "hi"})
 
     assert (answer.status_code, answer.json["bb_code"]) == (503, "50301")
+    assert answer.json["message"] == (
+        "Push settings are not properly configured. HINT: go to administration console and check the settings"
+    )
 
 
 def test_a_token_has_one_user(anonymous: Client, services: Services, app_id: UUID) -> None:
@@ -136,12 +140,35 @@ def test_a_sign_up_lacks_something(anonymous: Client, body: Any, status: int, sa
 
 
 @pytest.mark.parametrize(
-    ("change", "status"), [({"password": "x"}, 401), ({"appcode": "x"}, 400), ({"login_data": "{"}, 400)]
-)
-def test_a_login_is_wrong(anonymous: Client, ann: Client, change: dict[str, str], status: int) -> None:
+    ("change", "status", "said"),
+    [
+        ({"password": "x"}, 401, "user ann unauthorized"),
+        ({"username": "x"}, 401, "user x unauthorized"),
+        ({"appcode": "x"}, 400, "user ann unauthorized"),
+        ({"appcode": ""}, 400, "user ann unauthorized"),
+        *(({"login_data": data}, 400, "login_data field is not a valid JSON string")
+          for data in ("{", "[]", "{}", '{"os":"ios"}', '{"pushToken":"t"}', '{"os":1,"pushToken":"t"}', {"os": "i"})),
+    ],
+)  # fmt: skip
+def test_a_login_is_wrong(
+    anonymous: Client, ann: Client, appends_nothing: Any, change: dict[str, Any], status: int, said: str
+) -> None:
     body = {"username": "ann", "password": "secret ann", "appcode": anonymous.appcode, **change}
 
-    assert anonymous.post("/login", body).status_code == status
+    with appends_nothing():
+        answer = anonymous.post("/login", body)
+    assert (answer.status_code, answer.json["message"]) == (status, said)
+
+
+@pytest.mark.parametrize("key", ["deviceId", "pushToken"])
+def test_a_login_brings_a_device(anonymous: Client, services: Services, app_id: UUID, key: str) -> None:
+    name, token = f"bringing-{key}", f"brought-by-{key}"
+    anonymous.signed_up(name)
+    data = json.dumps({"os": "android", key: token})
+    body = {"username": name, "password": "secret " + name, "appcode": anonymous.appcode, "login_data": data}
+
+    assert anonymous.post("/login", body).status_code == 200
+    assert _user_of(services, app_id, token) == name
 
 
 def _user_of(services: Services, app_id: UUID, token: str) -> str | None:

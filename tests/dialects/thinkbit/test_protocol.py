@@ -194,18 +194,47 @@ def test_every_answer_says_how_many_calls_are_left(app: Flask, client: Client) -
 
 
 @pytest.fixture
-def limit(services: Services, app_id: UUID) -> Iterator[Callable[[int], None]]:
-    """Sets how many calls an address has in a minute; afterwards they are as many as before."""
+def setting(services: Services, app_id: UUID) -> Iterator[Callable[..., None]]:
+    """Changes settings of the app; afterwards they are as they were."""
+    before: list[Mapping[str, Any]] = []
 
-    def store(number: int | None) -> None:
-        def change(settings: Mapping[str, Any]) -> dict[str, Any]:
-            return {**settings, "thinkbit": {**settings["thinkbit"], "requests_per_minute": number}}
+    def change(settings: Mapping[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        before.append(settings)
+        return {**settings, "thinkbit": {**settings["thinkbit"], **own}}
 
+    def store(change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
         done = change_settings(services.engine, Context(system("test")), app_id, change)
         assert services.waiter.wait_for(done.position, ["apps"], PATIENCE)
 
-    yield store
-    store(None)
+    yield lambda **own: store(lambda settings: change(settings, own))
+    store(lambda _: before[0])
+
+
+@pytest.fixture
+def limit(setting: Callable[..., None]) -> Callable[[int], None]:
+    """Sets how many calls an address has in a minute."""
+    return lambda number: setting(requests_per_minute=number)
+
+
+def test_an_app_may_have_smaller_groups(other: Client, setting: Callable[..., None]) -> None:
+    setting(device_limit=2)
+    for token in ("small-1", "small-2", "small-3"):
+        assert other.add(token).status_code == 201
+
+    assert broken(other.remove("small-1")) == "The selected registration id is invalid."
+    for token in ("small-2", "small-3"):
+        assert other.remove(token).status_code == 204
+
+
+def test_cron_calls_may_come_from_another_address(app: Flask, client: Client, setting: Callable[..., None]) -> None:
+    def status(forwarded: str) -> int:
+        headers = {"X-Appengine-Cron": "true", "X-Forwarded-For": forwarded}
+        return app.test_client().get("/api/cron", headers=headers).status_code
+
+    setting(cron_address="2001:db8::1")
+
+    assert status("2001:0db8:0:0::1") == 204
+    assert [status(forwarded) for forwarded in ("10.0.0.1", "2001:db8::11", "nonsense")] == [403] * 3
 
 
 def test_whoever_calls_too_often_is_told_when_to_go_on(client: Client, limit: Callable[[int], None]) -> None:
