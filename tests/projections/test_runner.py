@@ -57,6 +57,60 @@ def test_an_event_that_cannot_be_folded_stops_its_read_model_alone_and_is_not_sk
     assert any("devices_v1 has stopped" in line and "tocsin rebuild devices" in line for line in critical)
 
 
+FOLDED, DECODED = "cannot be folded", "cannot be decoded"
+
+
+@pytest.mark.parametrize("kinds", [(FOLDED,), (DECODED,), (FOLDED, DECODED), (DECODED, FOLDED)])
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (2, 0), (2, 1), (300, 40)])
+def test_the_event_that_is_named_is_the_first_bad_one_of_many(
+    history: History,
+    connection: Connection[Any],
+    record: Record,
+    migrated_database_url: str,
+    postgres_url: str,
+    kinds: tuple[str, ...],
+    before: int,
+    after: int,
+) -> None:
+    devices = [uuid4() for _ in range(before // 2)]
+    # Half of them can be folded only after the other half.
+    good = [(one, DeviceRegistered(platform="ios")) for one in devices] + [
+        (one, Subscribed(tag="a")) for one in devices
+    ]
+    rest = [(uuid4(), DeviceRegistered(platform="ios")) for _ in range(after)]
+    bad = [(uuid4(), OptedOut() if kind == FOLDED else DeviceRegistered(platform="ios")) for kind in kinds]
+    last = history.append_each([*good, bad[0], *rest, *bad[1:]])
+    poison = last - after - len(kinds) + 1
+    places = dict(zip((poison, last), kinds, strict=False))
+    _from_the_future(postgres_url, connection, *(position for position, kind in places.items() if kind == DECODED))
+    stop = threading.Event()
+    stream = PostgresStream(migrated_database_url, partitions=1)
+    projector = threading.Thread(target=run, args=(stream, record, ["devices"], stop))
+    projector.start()
+    try:
+        eventually(lambda: _stopped(connection, "devices_v1"))
+    finally:
+        stop.set()
+        projector.join()
+        stream.close()
+    stopped = status(connection, "devices_v1")
+    assert (stopped.error_position, stopped.position) == (poison, 0)
+    assert f"at position {poison}: " in str(stopped.error)
+    assert connection.execute("select count(*) from devices_v1.device").fetchall() == [(0,)]
+
+
+def _stopped(connection: Connection[Any], projection: str) -> bool:
+    return any((one.projection, one.status) == (projection, "stopped") for one in statuses(connection))
+
+
+def _from_the_future(postgres_url: str, connection: Connection[Any], *positions: int) -> None:
+    """As if a newer version of Tocsin had written these events."""
+    with psycopg.connect(postgres_url, dbname=connection.info.dbname) as administration:
+        administration.execute("alter table record.events disable trigger all")
+        statement = "update record.events set schema_version = 99 where position = any(%s)"
+        administration.execute(statement, (list(positions),))
+
+
 def test_a_rebuild_sets_a_stopped_read_model_going_again(
     record: Record, history: History, connection: Connection[Any], project: Project
 ) -> None:
@@ -79,9 +133,7 @@ def test_an_event_of_a_newer_version_stops_those_who_want_it_and_names_it(
 ) -> None:
     one = uuid4()
     position = history.append(one, DeviceRegistered(platform="ios"), Subscribed(tag="staff"))
-    with psycopg.connect(postgres_url, dbname=connection.info.dbname) as administration:
-        administration.execute("alter table record.events disable trigger all")
-        administration.execute("update record.events set schema_version = 99 where position = %s", (position,))
+    _from_the_future(postgres_url, connection, position)
     project(*OTHERS)
     for projection in ("devices_v1", "audience_v1"):
         eventually(lambda projection=projection: status(connection, projection).status == "stopped")
