@@ -9,7 +9,7 @@ any event, whoever wrote it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
 from uuid import UUID
@@ -36,6 +36,8 @@ from tocsin.domain.events.chunk import (
 from tocsin.domain.events.send import InDoubt, Tally
 from tocsin.domain.indices import Indices
 from tocsin.domain.rules import OutOfPlace
+
+REPEAT_AFTER = timedelta(minutes=15)
 
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 """The wake-up time of a chunk somebody should look at now, however late it is."""
@@ -124,6 +126,18 @@ def next_wake(state: Chunk) -> datetime | None:
             return AT_ONCE
         moments += [at for at, group in state.waiting.items() if group & ~state.announced]
     return min(moments, default=None)
+
+
+def repeat_at(state: Chunk, planned: datetime, last: datetime) -> datetime | None:
+    """When devices that were announced, and that nobody has claimed, are to be announced again; None: there are none.
+
+    An announcement may be lost with the place where a worker stood in its queue, and a worker that cannot make sense of
+    a chunk leaves it. ``planned``, ``last``: when the chunk's first and newest events were recorded. Each time it takes
+    twice as long, so that chunks that wait because no worker runs are not announced for ever.
+    """
+    if state.held is not None or state.claimed or not state.announced & state.unclaimed:
+        return None
+    return last + max(REPEAT_AFTER, last - planned)
 
 
 def settles_late(state: Chunk, number: int, kind: OutcomeKind, answered: Indices) -> Indices:

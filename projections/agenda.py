@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.rows import args_row
 
-from tocsin.domain.chunk_state import Chunk, tally
+from tocsin.domain.chunk_state import Chunk, repeat_at, tally
 from tocsin.domain.entry import Entry
 from tocsin.domain.events.chunk import OutcomeKind
 from tocsin.domain.events.send import (
@@ -47,6 +47,7 @@ class DueKind(StrEnum):
     yet. ``complete_send``: all its chunks are completed (``detail``: ``chunks`` and the ``tally`` that ``CompleteSend``
     asks for). ``lease``: an attempt of the chunk ran out (``detail``: ``in_doubt``, ``max_attempts``). ``retry``:
     devices of the chunk may be tried again. ``announce``: devices of the chunk lie open and nobody was told.
+    ``repeat``: somebody was told, long ago, and nobody has claimed them.
     ``close_chunk``: the send was stopped, and the chunk has devices that no attempt holds (``detail``: ``kind``).
     """
 
@@ -57,6 +58,7 @@ class DueKind(StrEnum):
     LEASE = "lease"
     RETRY = "retry"
     ANNOUNCE = "announce"
+    REPEAT = "repeat"
     CLOSE_CHUNK = "close_chunk"
 
 
@@ -96,6 +98,8 @@ class _Chunk(msgspec.Struct, frozen=True):
     lease_at: datetime | None
     retry_at: datetime | None
     open_at: datetime | None
+    planned_at: datetime
+    repeat_at: datetime | None
     unclaimed: bool
     held: str | None
     completed: bool
@@ -184,18 +188,25 @@ def _stopped(row: _Send, status: Status, kind: OutcomeKind, at: datetime | None)
 def _fold_chunks(target: Target, entries: Sequence[Entry]) -> None:
     before = _CHUNKS.load(target, chunks_to_load(entries))
     last: dict[UUID, Step] = {}
+    planned_at = {chunk_id: row.planned_at for chunk_id, row in before.items()}
     counts: dict[UUID, Counter[str]] = {}
     for step in steps(entries, {row.chunk_id: row.state for row in before.values()}):
         last[step.entry.originator_id] = step
+        planned_at.setdefault(step.entry.originator_id, _recorded(step.entry))
         _add(counts.setdefault(step.after.send_id, Counter()), step)
-    _CHUNKS.save(target, before, {chunk_id: _row(step) for chunk_id, step in last.items()})
+    _CHUNKS.save(target, before, {chunk_id: _row(step, planned_at[chunk_id]) for chunk_id, step in last.items()})
     if counts:
         columns = [[count[name] for count in counts.values()] for name in _COUNTED]
         target.run(_COUNT, list(counts), *columns)
 
 
-def _row(step: Step) -> _Chunk:
-    chunk = step.after
+def _recorded(entry: Entry) -> datetime:
+    assert entry.recorded_at is not None
+    return entry.recorded_at
+
+
+def _row(step: Step, planned_at: datetime) -> _Chunk:
+    chunk, last = step.after, _recorded(step.entry)
     leases = [attempt.lease_expires_at for attempt in chunk.attempts.values() if attempt.claimed]
     waits = [at for at, group in chunk.waiting.items() if group & ~chunk.announced]
     unannounced = chunk.pending & ~chunk.announced and not leases
@@ -207,7 +218,9 @@ def _row(step: Step) -> _Chunk:
         lane=chunk.lane,
         lease_at=min(leases, default=None),
         retry_at=min(waits, default=None) if chunk.held is None else None,
-        open_at=step.entry.recorded_at if unannounced and chunk.held is None else None,
+        open_at=last if unannounced and chunk.held is None else None,
+        planned_at=planned_at,
+        repeat_at=repeat_at(chunk, planned_at, last),
         unclaimed=bool(chunk.unclaimed),
         held=chunk.held,
         completed=chunk.completed,

@@ -32,6 +32,8 @@ create table {schema}.chunk (
     lease_at    timestamptz,
     retry_at    timestamptz,
     open_at     timestamptz,
+    planned_at  timestamptz not null,
+    repeat_at   timestamptz,
     unclaimed   boolean not null,
     held        text,
     completed   boolean not null,
@@ -41,6 +43,7 @@ create table {schema}.chunk (
 create index chunk_lease on {schema}.chunk (lease_at) where lease_at is not null;
 create index chunk_retry on {schema}.chunk (retry_at) where retry_at is not null;
 create index chunk_open on {schema}.chunk (open_at) where open_at is not null;
+create index chunk_repeat on {schema}.chunk (repeat_at) where repeat_at is not null;
 create index chunk_held on {schema}.chunk (chunk_id) where held is not null and not completed;
 create index chunk_unclaimed on {schema}.chunk (send_id) where unclaimed;
 
@@ -86,6 +89,10 @@ union all
 select 'announce', c.chunk_id, c.send_id, c.app_id, c.open_at, '{}'
 from {schema}.chunk c join {schema}.send s on s.send_id = c.send_id
 where c.open_at is not null and s.stopped_as is null and s.frozen_at is not null
+union all
+select 'repeat', c.chunk_id, c.send_id, c.app_id, c.repeat_at, '{}'
+from {schema}.chunk c join {schema}.send s on s.send_id = c.send_id
+where c.repeat_at is not null and s.stopped_as is null and s.frozen_at is not null
 union all
 select 'close_chunk', c.chunk_id, c.send_id, c.app_id, s.stopped_at, jsonb_build_object('kind', s.stopped_as)
 from {schema}.chunk c join {schema}.send s on s.send_id = c.send_id

@@ -9,6 +9,7 @@ from uuid import UUID
 from tocsin.domain import chunk as chunks
 from tocsin.domain import send as sends
 from tocsin.domain.chunk import AbandonAttempt, Chunk, ChunkCommand, CloseRemaining, MakeDue, ReleaseChunk
+from tocsin.domain.chunk_state import repeat_at
 from tocsin.domain.entry import Entry, Fact
 from tocsin.domain.events.app import AppEnabled, ProviderConfigured
 from tocsin.domain.events.chunk import ChunkCompleted, ChunkHeld
@@ -26,14 +27,27 @@ REMEDIES = (ProviderConfigured, AppEnabled)
 """What an operator may have done about the reason for which chunks are held."""
 
 
-def about_chunk(state: Chunk, send: Send, kinds: Collection[DueKind], now: datetime) -> list[Fact]:
+def about_chunk(
+    entries: Sequence[Entry], state: Chunk, send: Send, kinds: Collection[DueKind], now: datetime
+) -> list[Fact]:
     """The facts that settle what the agenda says of a chunk; none where it is settled."""
     facts, after = chunks.decide_all(state, _abandoned(state, send, now))
     if send.closes_as is not None:
         return facts + chunks.decide(after, CloseRemaining(kind=send.closes_as))
     if send.audience is None:
         return facts
-    return facts + chunks.decide(after, MakeDue(cause=_cause(state, kinds), now=now))
+    spent = DueKind.REPEAT in kinds and _is_spent(entries, state, now)
+    cause = "unanswered" if spent else _cause(state, kinds)
+    return facts + chunks.decide(after, MakeDue(cause=cause, now=now, repeat=spent))
+
+
+def _is_spent(entries: Sequence[Entry], state: Chunk, now: datetime) -> bool:
+    """Whether nobody has answered an announcement for so long that it is made again."""
+    planned, last = entries[0].recorded_at, entries[-1].recorded_at
+    assert planned is not None
+    assert last is not None
+    again = repeat_at(state, planned, last)
+    return again is not None and again <= now
 
 
 def _abandoned(state: Chunk, send: Send, now: datetime) -> Iterable[ChunkCommand]:

@@ -51,7 +51,7 @@ SETTLED_FOR = 2.0
 """Seconds for which an item that was dealt with is passed over, while the agenda catches up."""
 
 OF_SENDS = (DueKind.START_SEND, DueKind.EXPIRE_SEND, DueKind.COMPLETE_SEND)
-OF_CHUNKS = (DueKind.LEASE, DueKind.RETRY, DueKind.ANNOUNCE, DueKind.CLOSE_CHUNK)
+OF_CHUNKS = (DueKind.LEASE, DueKind.RETRY, DueKind.ANNOUNCE, DueKind.REPEAT, DueKind.CLOSE_CHUNK)
 
 
 def run_scheduler(record: Record, database_url: str, stop: threading.Event) -> None:
@@ -134,9 +134,8 @@ class Scheduler:
         for chunk_id, entries in self._record.load_many(kinds).items() if kinds else ():
             state = chunks.fold(entry.fact for entry in entries)
             if state is not None and state.send_id in send_states:
-                timely += _timely(
-                    entries, partial(about_chunk, state, send_states[state.send_id], kinds[chunk_id], now)
-                )
+                send = send_states[state.send_id]
+                timely += _timely(entries, partial(about_chunk, entries, state, send, kinds[chunk_id], now))
         return timely
 
     def _send_states(self, send_ids: Collection[UUID]) -> Mapping[UUID, Send]:

@@ -31,6 +31,7 @@ from tocsin.domain.chunk import (
     tally,
     unneeded,
 )
+from tocsin.domain.chunk_state import REPEAT_AFTER, repeat_at
 from tocsin.domain.entry import Fact
 from tocsin.domain.errors import Conflict, Invalid, NotFound
 from tocsin.domain.events.chunk import (
@@ -521,6 +522,28 @@ def test_the_scheduler_wakes_for_leases_of_a_held_chunk_but_not_for_its_retries(
     held = HoldChunk(reason="operator")
     assert next_wake(after(plan(2), claim(1), held)) == LEASE
     assert next_wake(after(plan(1), claim(), again(1, 0), held)) is None
+
+
+@pytest.mark.parametrize(
+    ("age", "wait"),
+    [(timedelta(), REPEAT_AFTER), (REPEAT_AFTER / 2, REPEAT_AFTER), (4 * REPEAT_AFTER, 4 * REPEAT_AFTER)],
+)
+def test_an_announcement_that_nobody_answers_is_repeated_each_time_after_twice_as_long(
+    age: timedelta, wait: timedelta
+) -> None:
+    told = after(plan(), MakeDue(cause="planned", now=NOW))
+    assert repeat_at(told, NOW, NOW + age) == NOW + age + wait
+
+
+def test_nothing_is_repeated_where_nothing_was_announced_or_somebody_takes_care_of_it() -> None:
+    announced = MakeDue(cause="planned", now=NOW)
+    for state in (
+        after(plan()),
+        after(plan(), announced, claim(1)),
+        after(plan(), announced, HoldChunk(reason="operator")),
+        after(plan(), announced, CloseRemaining(kind=EXPIRED)),
+    ):
+        assert repeat_at(state, NOW, NOW) is None
 
 
 def test_nothing_wakes_the_scheduler_for_a_completed_chunk() -> None:

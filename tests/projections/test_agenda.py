@@ -11,11 +11,13 @@ from history import History
 from lives import planned, requested
 from psycopg import Connection
 
+from tocsin.domain.chunk_state import REPEAT_AFTER
 from tocsin.domain.events.chunk import (
     AttemptStarted,
     ChunkCompleted,
     ChunkDue,
     ChunkHeld,
+    ChunkReleased,
     Outcome,
     OutcomeKind,
     OutcomesRecorded,
@@ -99,7 +101,36 @@ def test_devices_that_lie_open_are_announced_once_the_audience_is_frozen(
     assert items(connection) == {DueKind.ANNOUNCE: chunk}
     history.append(chunk, ChunkDue(send_id=send, provider="apns", lane="normal", cause="planned"), root=send)
     project("agenda")
-    assert items(connection) == {}
+    assert items(connection, datetime.now(UTC)) == {}
+
+
+def test_an_announcement_nobody_answers_is_made_again_later_and_later(
+    history: History, connection: Connection[Any], project: Project
+) -> None:
+    send, chunk = uuid4(), uuid4()
+    told = ChunkDue(send_id=send, provider="apns", lane="normal", cause="planned")
+    history.append(send, requested(), SendStarted(), frozen(1))
+    history.append(chunk, planned(send, 0), told, root=send)
+    project("agenda")
+    first, last = _recorded(history, chunk)
+    [item] = due(connection, END_OF_TIME)
+    assert (item.kind, item.due_at) == (DueKind.REPEAT, last + max(REPEAT_AFTER, last - first))
+    for fact in (ChunkHeld(reason="x"), ChunkReleased()):
+        history.append(chunk, fact, root=send)
+        project("agenda")
+        assert (DueKind.REPEAT in items(connection)) == isinstance(fact, ChunkReleased)
+    claim = AttemptStarted(attempt=1, devices=((0, 1),), worker="w", lease_expires_at=NOON)
+    history.append(chunk, claim, root=send)
+    project("agenda")
+    assert items(connection) == {DueKind.LEASE: chunk}
+
+
+def _recorded(history: History, stream_id: UUID) -> tuple[datetime, datetime]:
+    """When a stream's first and last events were recorded."""
+    found = [entry.recorded_at for entry in history.record.load(stream_id)]
+    assert found[0] is not None
+    assert found[-1] is not None
+    return found[0], found[-1]
 
 
 def test_a_lease_and_the_policy_for_what_it_leaves_in_doubt(

@@ -113,6 +113,8 @@ def assert_delivered(connection: Connection[Any], send_id: UUID, chunk_id: UUID,
 def assert_on_the_agenda(connection: Connection[Any], chunk_id: UUID, state: Chunk) -> None:
     wake = chunks.next_wake(state)
     items = {item.kind: item.due_at for item in agenda.due(connection, AT_LAST, 1000) if item.stream_id == chunk_id}
+    unanswered = state.held is None and not state.claimed and bool(state.announced & state.unclaimed)
+    assert (items.pop(agenda.DueKind.REPEAT, None) is not None) == unanswered
     if wake is None:
         assert not items
     elif wake == chunks.AT_ONCE:

@@ -1,0 +1,59 @@
+"""Announcements of due chunks that were consumed without a claim: made again, and never where somebody is at work."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from company import PROVIDERS, deciding, delivering
+from scene import Scene, eventually
+
+from tocsin.domain import chunk_state
+from tocsin.domain.events.chunk import ChunkDue
+from tocsin.domain.lanes import LANES
+from tocsin.eventlog.stream.port import Cursor, Stream, work_topic
+from tocsin.workers.cursors import Cursors
+from tocsin.workers.delivery.process import GROUP
+
+PARTITIONS = range(4)
+
+
+def spend(scene: Scene) -> None:
+    """Everything that was announced so far counts as consumed, as after a cursor was moved by hand."""
+    head = scene.record.head()
+    for topic in (work_topic(provider, lane) for provider in PROVIDERS for lane in LANES):
+        cursors = Cursors(scene.record.sessions, GROUP, topic)
+        cursors.load(PARTITIONS)
+        cursors.move({partition: Cursor(head.position, 0, head.epoch) for partition in PARTITIONS})
+
+
+def causes(scene: Scene, send_id: UUID) -> list[str]:
+    return [fact.cause for fact in scene.facts(send_id, ChunkDue)]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunk_state, "REPEAT_AFTER", timedelta(seconds=1))
+
+
+def test_an_announcement_that_was_spent_without_a_claim_is_made_again(scene: Scene, stream: Stream) -> None:
+    scene.phones(30)
+    with deciding(scene, stream, chunk_size=10):
+        send_id = scene.request()
+        eventually(lambda: len(causes(scene, send_id)) >= 3, "all chunks are announced")
+    spend(scene)
+    with deciding(scene, stream), delivering(scene, stream):
+        scene.wait_until_ended(send_id)
+    assert scene.tally(send_id) == {"delivered": 30}
+    assert {"planned", "unanswered"} == set(causes(scene, send_id))
+    assert scene.sandbox.stats()["total"] == 30
+
+
+def test_nothing_is_announced_again_while_somebody_is_at_work_on_it(scene: Scene, stream: Stream) -> None:
+    scene.phones(5)
+    scene.sandbox.set(latency_ms=3000)
+    with deciding(scene, stream), delivering(scene, stream):
+        send_id = scene.request()
+        scene.wait_until_ended(send_id)
+    assert causes(scene, send_id) == ["planned"]
