@@ -1,7 +1,8 @@
 """What a person was sent: the inbox that the devices of one alias share, and all that one device was sent.
 
 No read model of its own: deliveries, joined with who had the device when the send was started. A phone that went to
-somebody else takes none of its messages along.
+somebody else takes none of its messages along. One that no provider reaches, or that has no token, is meant all the
+same: it is pushed nothing, and its owner reads it here.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ READ_MODELS = ("audience", "deliveries", "sends")
 
 class InboxItem(NamedTuple):
     """One send. ``device_id``: of the person's devices the one asked about, if it was sent there, else the first.
-    ``number``: of that delivery (``Delivery.number``). ``received_at``, ``opened_at``: the first report of any of the
-    devices."""
+    ``number``: of that delivery (``Delivery.number``), or one of its own where nothing was pushed. ``received_at``,
+    ``opened_at``: the first report of any of the devices."""
 
     send: SendRow
     device_id: UUID
@@ -50,7 +51,13 @@ _MINE = """
                min(r.received_at) as received_at, min(r.opened_at) as opened_at,
                bool_or(r.removed_at is not null) as removed
         from audience_v1.device a
-        join deliveries_v1.delivery d on d.device_id = a.device_id
+        cross join lateral (
+            select device_id, send_id, planned_position, index from deliveries_v1.delivery
+            where device_id = a.device_id and outcome not in ('cancelled', 'expired')
+            union all
+            select device_id, send_id, position, index from sends_v1.exclusion
+            where device_id = a.device_id and reason in ('no-token', 'no-provider')
+        ) d
         join sends_v1.send s on s.send_id = d.send_id
         left join deliveries_v1.receipt r on r.send_id = d.send_id and r.device_id = d.device_id
         {where}
@@ -60,7 +67,7 @@ _MINE = """
 _WHILE_MINE = (
     "coalesce(s.as_of, d.planned_position) >= a.from_position and coalesce(s.as_of, d.planned_position) < a.to_position"
 )
-_SENT = "d.outcome not in ('cancelled', 'expired') and s.withdrawn_at is null"
+_STANDS = "s.withdrawn_at is null"
 
 
 def slice_inbox(
@@ -136,7 +143,7 @@ class _Query:
         inbox: bool = False,
         send_id: UUID | None = None,
     ) -> None:
-        owner.texts += [_WHILE_MINE, _SENT]
+        owner.texts += [_WHILE_MINE, _STANDS]
         owner.add(list(labels) or None, "s.labels @> %s::text[]")
         owner.add(list(no_labels) or None, "not s.labels && %s::text[]")
         owner.add(send_id, "s.send_id = %s")

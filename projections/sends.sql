@@ -69,6 +69,9 @@ create table {schema}.exclusion (
     primary key (send_id, ordinal, index)
 );
 
+-- For the inboxes of those that cannot be reached.
+create index exclusion_of_device on {schema}.exclusion (device_id) where reason in ('no-token', 'no-provider');
+
 create table {schema}.chunk (
     chunk_id   uuid primary key,
     send_id    uuid not null,

@@ -15,7 +15,7 @@ from psycopg import Connection
 from tocsin.domain.events.chunk import ChunkPlanned, Outcome, OutcomeKind, OutcomesRecorded
 from tocsin.domain.events.device import DeviceRegistered, DeviceUpdated
 from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived, ReceiptRemoved
-from tocsin.domain.events.send import AudienceFrozen, SendStarted, SendWithdrawn
+from tocsin.domain.events.send import AudienceFrozen, DevicesExcluded, Exclusion, SendStarted, SendWithdrawn
 from tocsin.domain.identity import receipt_stream_id
 from tocsin.domain.personal import Personal
 from tocsin.projections import deliveries, inbox
@@ -134,6 +134,29 @@ def test_a_withdrawn_or_cancelled_send_is_in_no_inbox(post: Post) -> None:
     post.history.append(post.chunks[cancelled], OutcomesRecorded(attempt=0, outcomes=outcomes), root=cancelled)
     assert post.inbox(phone) == []
     assert inbox.inbox_counts(post.connection, post.row(phone)) == (0, 0)
+
+
+def test_who_cannot_be_reached_finds_it_in_the_inbox(post: Post) -> None:
+    silent, unreachable, unwilling = (post.device(name) for name in ("ada", "ben", "eve"))
+    reached = post.device("ada")
+    send = post.send(reached)
+    reasons = (Exclusion.NO_TOKEN, Exclusion.NO_PROVIDER, Exclusion.OPTED_OUT)
+    devices = tuple(zip((silent, unreachable, unwilling), reasons, strict=True))
+    excluded = DevicesExcluded(send_id=send, ordinal=0, devices=devices)
+    post.history.append(uuid4(), excluded, root=send)
+
+    assert post.inbox(silent) == post.inbox(unreachable) == [send]
+    assert post.inbox(unwilling) == []
+    row = post.row(unreachable)
+    assert inbox.inbox_counts(post.connection, row) == (1, 1)
+    found = inbox.sent(post.connection, row, send)
+    assert found is not None
+    assert (found.device_id, found.opened_at) == (unreachable, None)
+    other = inbox.sent(post.connection, post.row(reached), send)
+    assert other is not None
+    assert other.number != found.number
+    post.report(ReceiptOpened, send, unreachable, at=NOW)
+    assert inbox.inbox_counts(post.connection, post.row(unreachable)) == (1, 0)
 
 
 def test_an_inbox_is_cut_counted_and_narrowed_by_labels(post: Post) -> None:

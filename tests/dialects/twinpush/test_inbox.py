@@ -256,6 +256,18 @@ def test_what_was_opened_was_received(client: Client, delivered: Delivered, phon
     assert item["received_at"] == item["open_at"] == delivery["received_at"] == delivery["open_at"] is not None
 
 
+def test_a_device_that_cannot_be_pushed_to_has_an_inbox(client: Client, delivered: Delivered) -> None:
+    bare = client.register(alias_device=uuid4().hex, push_token="")
+    huawei = client.register(alias_device=uuid4().hex, platform="huawei")
+    sent = delivered(devices_ids=[bare["id"], huawei["id"]], inbox=True)["id"]
+
+    assert inbox(client, bare) == inbox(client, huawei) == [sent]
+    assert client.post(f"devices/{bare['id']}/notifications/{sent}/open_notification").status_code == 200
+    assert client.get(f"devices/{bare['id']}/inbox_summary").json == {"total_count": 1, "unopened_count": 0}
+    report = client.get(f"notifications/{sent}/report").json
+    assert [one["key"] for one in report["errors"]] == ["no-provider", "no-token"]
+
+
 def test_a_device_that_came_through_another_api_is_a_device_here_too(
     client: Client, services: Services, app_id: UUID, delivered: Delivered
 ) -> None:
