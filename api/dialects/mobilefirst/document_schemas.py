@@ -6,6 +6,7 @@ from typing import Any
 
 from tocsin.api.dialects.mobilefirst.messages import MOST_IN_BULK, TYPES
 from tocsin.api.dialects.mobilefirst.platforms import PLATFORMS
+from tocsin.api.dialects.mobilefirst.webhooks import TYPES as TYPES_OF_EVENTS
 
 _STRING = {"type": "string"}
 _TEXT = {"type": "string", "minLength": 1}
@@ -19,7 +20,8 @@ _OBJECT = {"type": "object"}
 
 def schemas() -> dict[str, Any]:
     """By name."""
-    return {**_common(), **_of_devices(), **_of_tags(), **_of_messages(), **_of_settings(), **_of_tokens()}
+    chapters = (_common, _of_devices, _of_tags, _of_messages, _of_settings, _of_webhooks, _of_tokens)
+    return {name: schema for chapter in chapters for name, schema in chapter().items()}
 
 
 def _common() -> dict[str, Any]:
@@ -145,6 +147,20 @@ def _of_settings() -> dict[str, Any]:
         ),
         "Apns": _object({"certificate": _STRING, "isSandBox": _SAID, "validUntil": _STRING}),
         "Binary": _STRING,
+    }
+
+
+def _of_webhooks() -> dict[str, Any]:
+    shown = dict.fromkeys(("name", "url", "eventTypes", "href"), _STRING)
+    address = {"type": "string", "maxLength": 2048, "example": "https://example.org/hook"}
+    types = {"type": "string", "description": f"`*`, or with commas between: {', '.join(TYPES_OF_EVENTS)}."}
+    said = {"name": {**_TEXT, "maxLength": 255}, "url": address, "eventTypes": types}
+    return {
+        "NewWebhook": _object(said),
+        "WebhookChanges": _object(said, ()),
+        "Webhook": _object(shown),
+        "CreatedWebhook": _object({**shown, "secret": _STRING}),
+        "Webhooks": _list("webhooks", "Webhook"),
     }
 
 

@@ -41,7 +41,8 @@ def document() -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    return {**_service(), **_applications(), **_devices(), **_tags(), **_subscriptions(), **_messages(), **_settings()}
+    chapters = (_service, _applications, _devices, _tags, _subscriptions, _messages, _settings, _webhooks)
+    return {path: item for chapter in chapters for path, item in chapter().items()}
 
 
 def _service() -> dict[str, Any]:
@@ -152,6 +153,21 @@ def _settings() -> dict[str, Any]:
         f"{_APP}/settings/gcmConfPublic": {"get": _operation("getGcmConfPublic", "Sender")},
         f"{_APP}/settings/chromeAppExtConfPublic": {"get": _operation("getChromeAppExtConfPublic", "Sender")},
         f"{_APP}/settings/apnsCert": {"get": binary},
+    }
+
+
+def _webhooks() -> dict[str, Any]:
+    return {
+        f"{_APP}/webhooks": {
+            "get": _operation("listWebhooks", "Webhooks", query=("offset", "size")),
+            "post": _operation("createWebhook", "CreatedWebhook", status="201", body="NewWebhook"),
+        },
+        f"{_APP}/webhooks/{{name}}": {
+            "parameters": [_path("name")],
+            "get": _operation("getWebhook", "Webhook"),
+            "put": _operation("updateWebhook", "Webhook", body="WebhookChanges"),
+            "delete": _operation("deleteWebhook"),
+        },
     }
 
 

@@ -16,6 +16,8 @@ from tocsin.api.dialects.mobilefirst.applications import known_as
 from tocsin.api.dialects.mobilefirst.bodies import Body
 from tocsin.api.dialects.mobilefirst.broadcasts import SILENCED
 from tocsin.api.dialects.mobilefirst.errors import invalid
+from tocsin.api.dialects.mobilefirst.messages import PART
+from tocsin.api.dialects.mobilefirst.payloads import ID
 from tocsin.api.dialects.mobilefirst.platforms import shown_platform
 from tocsin.api.dialects.mobilefirst.representations import device_id, of_record
 from tocsin.api.dialects.mobilefirst.subscriptions import subscription_id
@@ -25,6 +27,7 @@ from tocsin.domain.device import Device
 from tocsin.domain.entry import Entry
 from tocsin.domain.events.device import Subscribed, Unsubscribed
 from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived
+from tocsin.domain.events.send import SendRequested
 from tocsin.domain.identity import handle
 from tocsin.eventlog.record import Record
 from tocsin.projections import devices
@@ -99,7 +102,7 @@ def _entities(news: News, record: Record) -> Iterator[Entity]:
         yield from _outcomes(news, record)
     elif isinstance(fact, ReceiptReceived | ReceiptOpened):
         ((platform, names),) = _by_platform(record, [fact.device_id]).items()
-        yield _status(names, platform, STATUSES[news.name], fact.send_id)
+        yield _status(names, platform, STATUSES[news.name], _message_id(record, fact.send_id))
     elif isinstance(fact, Subscribed | Unsubscribed):
         # What marks a device that has left broadcasts is nobody's business.
         if fact.tag != SILENCED:
@@ -141,15 +144,22 @@ def _outcomes(news: News, record: Record) -> Iterator[Entity]:
     by_reason: dict[str | None, list[UUID]] = defaultdict(list)
     for one in news.deliveries:
         by_reason[(one.reason or one.code) if news.name in FAILED else None].append(one.device_id)
-    send_id = news.deliveries[0].send_id
+    message_id = _message_id(record, news.deliveries[0].send_id)
     for reason, ids in by_reason.items():
         for platform, names in _by_platform(record, ids).items():
-            entity = _status(names, platform, STATUSES[news.name], send_id)
+            entity = _status(names, platform, STATUSES[news.name], message_id)
             yield entity if reason is None else {**entity, "failureReason": reason}
 
 
-def _status(names: Sequence[str], platform: str, status: str, send_id: UUID) -> Entity:
-    return {"deviceIds": names, "platform": platform, "msgStatus": status, "messageId": handle(send_id)}
+def _status(names: Sequence[str], platform: str, status: str, message_id: str) -> Entity:
+    return {"deviceIds": names, "platform": platform, "msgStatus": status, "messageId": message_id}
+
+
+def _message_id(record: Record, send_id: UUID) -> str:
+    """The id a message was accepted under: what travels apart of it is told of as the message itself."""
+    request = record.load(send_id)[0].fact
+    assert isinstance(request, SendRequested)
+    return str(request.message.data[ID]) if PART in request.labels else handle(send_id)
 
 
 def _by_platform(record: Record, ids: Sequence[UUID]) -> dict[str, list[str]]:

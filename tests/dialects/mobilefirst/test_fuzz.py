@@ -41,13 +41,16 @@ ROUTES = [
     ("PUT", "/settings/gcmConf"),
     ("PUT", "/settings/wnsConf"),
     ("PUT", "/settings/smsConf"),
+    ("POST", "/webhooks"),
+    ("PUT", "/webhooks/fuzzed"),
     ("PUT", "/status"),
 ]
 MEMBERS = (
     "deviceId", "token", "platform", "userId", "phoneNumber", "name", "description", "tagName", "tagNames", "message",
     "alert", "url", "target", "settings", "apns", "gcm", "wns", "toast", "tile", "badge", "raw", "payload", "visual",
     "binding", "template", "text", "image", "lights", "style", "deviceIds", "platforms", "status", "notificationType",
-    "senderId", "apiKey", "serviceAccount", "packageSID", "clientSecret", "host", "port", "parameters",
+    "eventTypes", "events", "senderId", "apiKey", "serviceAccount", "packageSID", "clientSecret", "host", "port",
+    "parameters",
 )  # fmt: skip
 NAMES = st.sampled_from(MEMBERS) | st.text(max_size=5)
 WORDS = st.sampled_from(["fuzzed", "A", "G", "\0", "OPEN"])
@@ -89,6 +92,8 @@ def known(of_instance: Client) -> dict[str, str]:
     """A device, a tag and a message that are there, in an application that stays."""
     of_instance.register("fuzzed")
     of_instance.post("/tags", {"name": "fuzzed"})
+    hook = {"name": "fuzzed", "url": "https://example.org/hook", "eventTypes": "*"}
+    assert of_instance.post("/webhooks", hook).status_code == 201
     sent = of_instance.post("/messages", {"message": {"alert": "fuzzed"}}).json
     (subscription, *_) = of_instance.get("/subscriptions?deviceId=fuzzed").json["subscriptions"]
     return {

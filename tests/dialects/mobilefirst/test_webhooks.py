@@ -256,6 +256,25 @@ def test_what_becomes_of_a_message_is_told_by_everything_that_runs(live: Live, r
     )
 
 
+def test_what_travels_apart_is_told_as_its_message(instance: Instance, live: Live, receiver: Receiver) -> None:
+    channel = f"{instance.sandbox.providers['wns']['channel_url']}told-apart"
+    live.call("POST", "/devices", {"deviceId": "windows", "platform": "W", "token": channel})
+    types = {"name": "apart", "url": receiver.url, "eventTypes": "onNotificationStatusChange"}
+    live.call("POST", "/webhooks", types)
+    try:
+        settings = {"wns": {"badge": {"value": 3}}}
+        body = {"message": {"alert": "Hello"}, "target": {"deviceIds": ["windows"]}, "settings": settings}
+        message = live.call("POST", "/messages", body)["messageId"]
+        found = told(receiver, 2)
+    finally:
+        live.call("DELETE", "/webhooks/apart")
+
+    entity = {"deviceIds": ["windows"], "platform": "W", "msgStatus": "SENT", "messageId": message}
+    assert [one["entity"] for one in found] == [entity, entity]
+    arrived = [one["headers"]["x-wns-type"] for one in instance.sandbox.received(token="told-apart")]
+    assert sorted(arrived) == ["wns/badge", "wns/toast"]
+
+
 class Live:
     """A confidential client over HTTP."""
 
