@@ -14,6 +14,7 @@ from psycopg import Connection
 from tocsin.api.dialects.apps import app_of_credential
 from tocsin.api.dialects.settings import settings_of
 from tocsin.api.reads import reading
+from tocsin.commands.apps import INSTANCE
 from tocsin.projections import apps
 from tocsin.projections.apps_rows import App
 
@@ -52,14 +53,27 @@ class Application:
 
 def application(application_id: str) -> Application | None:
     """The application of an id; None where there is none, or it was deleted."""
-    named = app_of_credential(NAME, KIND, application_id)
-    app_id = named.app_id if named is not None else _uuid(application_id)
-    if app_id is None:
+    found = _by_own_id(application_id) or _by_public_id(application_id)
+    return None if found is None else Application(application_id, found)
+
+
+def _by_own_id(text: str) -> App | None:
+    """The app whose id this is, if it has credentials of this API. Nobody can take its id as a public one."""
+    app_id = _uuid(text)
+    # The instance's clients are kept by an app that stands for it, and is nobody's application.
+    if app_id is None or app_id == INSTANCE:
         return None
     with reading("apps") as connection:
-        found = apps.app(connection, app_id)
-        known = named is not None or bool(apps.credentials_in_force(connection, app_id, NAME))
-    return Application(application_id, found) if found is not None and known else None
+        known = apps.credentials_in_force(connection, app_id, NAME)
+        return apps.app(connection, app_id) if known else None
+
+
+def _by_public_id(text: str) -> App | None:
+    named = app_of_credential(NAME, KIND, text)
+    if named is None or named.app_id == INSTANCE:
+        return None
+    with reading("apps") as connection:
+        return apps.app(connection, named.app_id)
 
 
 def named_applications() -> dict[UUID, str]:

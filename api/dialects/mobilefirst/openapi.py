@@ -5,22 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from tocsin.api.dialects.mobilefirst.chapters import BASE
+from tocsin.api.dialects.mobilefirst.document_parts import (
+    JSON,
+    REASONS,
+    error,
+    parameters,
+    path_parameter,
+    response,
+    security_schemes,
+)
 from tocsin.api.dialects.mobilefirst.document_schemas import schemas
 from tocsin.api.dialects.mobilefirst.token_routes import FORM, IAM
 
 _APP = "/apps/{applicationId}"
-_JSON = "application/json"
-_REASONS = {
-    "400": "The request cannot be understood; `message` names what is wrong.",
-    "401": "The caller is not known; `WWW-Authenticate` says why.",
-    "403": "The caller may not do this, or the application is disabled.",
-    "404": "There is no such thing.",
-    "405": "The body is of another kind than is read here, or the method does not go with this address.",
-    "406": "The answer cannot be had in the form asked for.",
-    "409": "It exists already.",
-    "413": "The body is too large.",
-    "503": "The server is busy: submit the request again.",
-}
 _LIST = ("offset", "size", "filter", "expand")
 
 
@@ -33,9 +30,9 @@ def document() -> dict[str, Any]:
         "paths": {BASE + path: item for path, item in _with_applications(_paths()).items()} | _tokens(),
         "components": {
             "schemas": schemas(),
-            "parameters": _parameters(),
-            "responses": {status: _response(text, "Error") for status, text in _REASONS.items()},
-            "securitySchemes": _security(),
+            "parameters": parameters(),
+            "responses": {status: response(text, "Error") for status, text in REASONS.items()},
+            "securitySchemes": security_schemes(),
         },
     }
 
@@ -46,7 +43,7 @@ def _paths() -> dict[str, Any]:
 
 
 def _service() -> dict[str, Any]:
-    health = {"200": _response("It answers.", "Health"), "406": _error("406")}
+    health = {"200": response("It answers.", "Health"), "406": error("406")}
     return {"/health/status": {"get": {"operationId": "health", "security": [], "responses": health}}}
 
 
@@ -74,7 +71,7 @@ def _devices() -> dict[str, Any]:
             "post": _operation("registerDevice", "Device", status="201", body="NewDevice"),
         },
         f"{_APP}/devices/{{deviceId}}": {
-            "parameters": [_path("deviceId")],
+            "parameters": [path_parameter("deviceId")],
             "get": _operation("getDevice", "Device"),
             "put": _operation("updateDevice", "Device", body="DeviceChanges"),
             "delete": _operation("deleteDevice"),
@@ -89,7 +86,7 @@ def _tags() -> dict[str, Any]:
             "post": _operation("createTag", "Tag", status="201", body="NewTag"),
         },
         f"{_APP}/tags/{{name}}": {
-            "parameters": [_path("name")],
+            "parameters": [path_parameter("name")],
             "get": _operation("getTag", "Tag"),
             "put": _operation("updateTag", "Tag", body="TagChanges"),
             "delete": _operation("deleteTag"),
@@ -99,7 +96,7 @@ def _tags() -> dict[str, Any]:
 
 def _subscriptions() -> dict[str, Any]:
     one = _operation("subscribe", "Subscription", status="201", query=("action",), body="NewSubscription")
-    one["responses"]["207"] = _response("What came of each tag of a list.", "SubscriptionOutcome")
+    one["responses"]["207"] = response("What came of each tag of a list.", "SubscriptionOutcome")
     return {
         f"{_APP}/subscriptions": {
             "get": _operation("listSubscriptions", "Subscriptions", query=(*_LIST, "deviceId", "tagName", "userId")),
@@ -107,7 +104,7 @@ def _subscriptions() -> dict[str, Any]:
             "delete": _operation("unsubscribe", query=("deviceId", "tagName")),
         },
         f"{_APP}/subscriptions/{{subscriptionId}}": {
-            "parameters": [_path("subscriptionId")],
+            "parameters": [path_parameter("subscriptionId")],
             "get": _operation("getSubscription", "SubscribedDevices"),
             "delete": _operation("deleteSubscription"),
         },
@@ -123,19 +120,19 @@ def _messages() -> dict[str, Any]:
         },
         f"{_APP}/messages/bulk": {"post": bulk},
         f"{_APP}/messages/{{messageId}}": {
-            "parameters": [_path("messageId")],
+            "parameters": [path_parameter("messageId")],
             "get": _operation("getMessage", "Message"),
             "delete": _operation("deleteMessage"),
             "put": _operation("reportMessage", "Receipt", body="Receipt"),
         },
         f"{_APP}/messages/{{messageId}}/deliverystatus": {
-            "parameters": [_path("messageId")],
+            "parameters": [path_parameter("messageId")],
             "get": _operation("getDeliveries", "Deliveries", query=("offset", "size", "deviceId")),
             "put": _operation("reportDelivery", "Receipt", body="Receipt"),
         },
         **{
             f"{_APP}/messages/{{messageId}}/{name}": {
-                "parameters": [_path("messageId")],
+                "parameters": [path_parameter("messageId")],
                 "get": _operation(f"get{name.capitalize()}", "Report"),
             }
             for name in ("report", "status")
@@ -163,7 +160,7 @@ def _webhooks() -> dict[str, Any]:
             "post": _operation("createWebhook", "CreatedWebhook", status="201", body="NewWebhook"),
         },
         f"{_APP}/webhooks/{{name}}": {
-            "parameters": [_path("name")],
+            "parameters": [path_parameter("name")],
             "get": _operation("getWebhook", "Webhook"),
             "put": _operation("updateWebhook", "Webhook", body="WebhookChanges"),
             "delete": _operation("deleteWebhook"),
@@ -171,7 +168,7 @@ def _webhooks() -> dict[str, Any]:
     }
 
 
-def _setting(name: str, form: str, kind: str = _JSON) -> dict[str, Any]:
+def _setting(name: str, form: str, kind: str = JSON) -> dict[str, Any]:
     return {
         "get": _operation(f"get{name}Conf", name),
         "put": _operation(f"put{name}Conf", name, body=form, kind=kind),
@@ -182,8 +179,8 @@ def _setting(name: str, form: str, kind: str = _JSON) -> dict[str, Any]:
 def _tokens() -> dict[str, Any]:
     """They lie beside the service."""
     answers = {
-        "200": _response("A token.", "Token"),
-        **{status: _response("No token.", "TokenError") for status in ("400", "401", "413", "503")},
+        "200": response("A token.", "Token"),
+        **{status: response("No token.", "TokenError") for status in ("400", "401", "413", "503")},
     }
 
     def issuing(name: str, form: str, security: list[dict[str, list[str]]]) -> dict[str, Any]:
@@ -204,14 +201,14 @@ def _operation(
     status: str = "200",
     query: tuple[str, ...] = (),
     body: str | None = None,
-    kind: str = _JSON,
+    kind: str = JSON,
 ) -> dict[str, Any]:
     """Without a ``schema`` nothing is answered (204)."""
-    done = {"204": {"description": "Done."}} if schema is None else {status: _response("Done.", schema)}
+    done = {"204": {"description": "Done."}} if schema is None else {status: response("Done.", schema)}
     operation: dict[str, Any] = {
         "operationId": name,
         "security": [{"bearer": []}, {"appSecret": []}, {"clientSecret": []}],
-        "responses": {**done, **{status: _error(status) for status in _REASONS}},
+        "responses": {**done, **{status: error(status) for status in REASONS}},
     }
     if query:
         operation["parameters"] = [{"$ref": f"#/components/parameters/{one}"} for one in query]
@@ -224,49 +221,5 @@ def _operation(
 def _with_applications(paths: dict[str, Any]) -> dict[str, Any]:
     for path, item in paths.items():
         if path.startswith(_APP):
-            item["parameters"] = [_path("applicationId"), *item.get("parameters", [])]
+            item["parameters"] = [path_parameter("applicationId"), *item.get("parameters", [])]
     return paths
-
-
-def _path(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-
-
-def _parameters() -> dict[str, Any]:
-    numbers = {"offset": ("From 0.", 0), "size": ("At most 500.", 1)}
-    texts = {
-        "filter": "`name==value` or `name=@part`, with commas between alternatives.",
-        "expand": "`true`: with all that is known of each.",
-        "subscriptionCount": "With the numbers of subscriptions.",
-        "action": "`delete`: unsubscribe instead.",
-        **dict.fromkeys(("userId", "deviceId", "tagName"), "Only of this one."),
-    }
-    return {
-        **{
-            name: {"name": name, "in": "query", "description": text, "schema": {"type": "integer", "minimum": lowest}}
-            for name, (text, lowest) in numbers.items()
-        },
-        **{
-            name: {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
-            for name, text in texts.items()
-        },
-    }
-
-
-def _security() -> dict[str, Any]:
-    secret = {"type": "apiKey", "in": "header"}
-    return {
-        "bearer": {"type": "http", "scheme": "bearer", "description": "An access token with the scopes of the call."},
-        "appSecret": {**secret, "name": "appSecret", "description": "Of servers."},
-        "clientSecret": {**secret, "name": "clientSecret", "description": "Of phones."},
-        "client": {"type": "http", "scheme": "basic", "description": "Id and secret of a confidential client."},
-    }
-
-
-def _response(text: str, schema: str) -> dict[str, Any]:
-    content = {_JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    return {"description": text, "content": content}
-
-
-def _error(status: str) -> dict[str, str]:
-    return {"$ref": f"#/components/responses/{status}"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +14,7 @@ from flask import Flask
 from dialects.mobilefirst.client import Client, basic
 from dialects.mobilefirst.conftest import provisioned
 from tocsin.api.services import Services
-from tocsin.commands.apps import change_app, revoke_credential
+from tocsin.commands.apps import INSTANCE, change_app, issue_credential, revoke_credential
 from tocsin.commands.context import Context
 from tocsin.commands.tokens import read_access_token, revoke_access_token
 from tocsin.domain.app import UpdateApp
@@ -165,6 +167,38 @@ def test_an_app_is_not_there_for_the_client_of_another(app: Flask, services: Ser
     for path in (f"/imfpush/v1/apps/{other.application}/devices", "/imfpush/v1/apps/nowhere/devices"):
         answer = client.get(path)
         assert (answer.status_code, answer.json["code"]) == (404, "FPWSE0001E")
+
+
+def test_the_app_that_stands_for_the_instance_is_no_application(
+    of_instance: Client, appends_nothing: Callable[[], AbstractContextManager[None]]
+) -> None:
+    of_instance.token()
+    with appends_nothing():
+        for method, path in (("GET", ""), ("DELETE", ""), ("PUT", "/status"), ("POST", "/devices")):
+            answer = of_instance.call(method, f"/imfpush/v1/apps/{INSTANCE}{path}", DEVICE)
+            assert (answer.status_code, answer.json["code"]) == (404, "FPWSE0001E")
+
+
+def test_an_apps_own_id_stands_for_no_other_app(app: Flask, services: Services, client: Client) -> None:
+    other = provisioned(app, services, "Squatted")
+    own = UUID(other.application)
+    with services.readers.connection() as connection:
+        (anchor,) = apps.credentials_in_force(connection, own, "mobilefirst", "app-secret")
+    revoke_credential(services.engine, Context(system("test")), own, anchor.credential_id)
+    done = issue_credential(
+        services.engine,
+        Context(system("test")),
+        UUID(client.application),
+        kind="app-secret",
+        dialect="mobilefirst",
+        name="squatter",
+        public_id=other.application,
+    )
+    assert services.waiter.wait_for(done.position, ["apps"], 30)
+
+    other.register("still-mine")
+    assert client.get(f"/imfpush/v1/apps/{other.application}/devices/still-mine").status_code == 404
+    assert other.get("/devices/still-mine").status_code == 200
 
 
 def test_a_phone_shows_the_secret_of_its_app(client: Client) -> None:
