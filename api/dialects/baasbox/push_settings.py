@@ -157,7 +157,7 @@ def _opened(app_id: UUID, key: str) -> bytes | None:
     """What the vault has of a setting; None where it was not set."""
     try:
         return services().record.vault.open(UUID(stored(app_id)[key]))
-    except (KeyError, ValueError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError):
         return None
 
 

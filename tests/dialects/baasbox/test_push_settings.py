@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -14,6 +14,7 @@ from dialects.service_account import service_account
 from tocsin.api.services import Services
 from tocsin.commands.apps import configure_provider, create_app, load_enabled
 from tocsin.commands.context import Context
+from tocsin.commands.settings import change_settings
 from tocsin.domain.entry import system
 from tocsin.sandbox.certificates import make_apns_client, make_authority
 
@@ -173,6 +174,19 @@ def test_an_address_that_the_instance_set_stays(admin: Client, services: Service
     found = load_enabled(services.engine, app_id).providers["apns", "default-sandbox"].configuration
     assert (found["base_url"], found["ca_path"], found["topic"]) == (
         "https://push.proxy.example", "/etc/proxy.pem", "org.example.chat")  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [None, 5, "nothing", [], {}, str(uuid4())])
+def test_settings_that_somebody_spoilt_are_as_if_they_were_not_there(
+    admin: Client, services: Services, app_id: UUID, value: Any
+) -> None:
+    key = CERTIFICATE.format(3, "production")
+    before = load_enabled(services.engine, app_id).settings
+    for own in (value, {"push": value, "session_timeout": value}, {"push": {key: value}, "disabled_endpoints": value}):
+        change_settings(services.engine, Context(system("test")), app_id, lambda _, own=own: {"baasbox": own})
+        assert admin.get(PATH + key).status_code == 200
+        assert put(admin, key + ".password", "x").json["data"].startswith("Kept, and used once both")
+    change_settings(services.engine, Context(system("test")), app_id, lambda _: before)
 
 
 def test_nothing_secret_is_shown_or_recorded(admin: Client, services: Services, app_id: UUID) -> None:
