@@ -100,7 +100,7 @@ def test_workers_that_hang_are_found_out(deployment: Deployment) -> None:
     for name in workers:
         deployment.freeze(name)
     for name in workers:
-        eventually(lambda name=name: deployment.check(name).returncode != 0, f"{name} is found out")
+        eventually(lambda name=name: deployment.check(name).returncode != 0, f"{name} is found out", every=0.5)
     for name in workers:
         deployment.thaw(name)
     deployment.wait_until_healthy()

@@ -20,6 +20,7 @@ import h2.connection
 import h2.errors
 import h2.events
 import h2.settings
+from patience import PATIENCE
 
 from tocsin.sandbox.certificates import Certified, make_authority, make_server
 
@@ -119,10 +120,11 @@ class ScriptedProvider:
         with self._lock:
             still_open = list(self._open)
         for connection in still_open:
+            # Below TLS, which is the affair of the connection's own thread.
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(PATIENCE)
             assert not thread.is_alive(), "a connection of the scripted provider did not end"
 
     def _make_context(self, authority: Certified) -> ssl.SSLContext:

@@ -80,8 +80,6 @@ def test_a_refused_client_certificate_was_not_sent_by_any_of_many(
     pool = pool_of(provider, client_certificate=stranger.certificate_pem(), client_key=stranger.key_pem())
     results = exchange(transport, [request(provider, pool) for _ in range(20)])
     assert provider.seen == []
-    for r in results:
-        print(r.failure, r.cause, r.error)
     assert {result.failure for result in results} == {Failure.NOT_SENT}
 
 
@@ -107,7 +105,12 @@ def test_a_request_on_a_reused_connection_that_dies_is_never_repeated(
 
 
 def test_libcurl_left_to_itself_repeats_it(scripted: Script) -> None:
-    # What the transport guards against. Should libcurl stop doing this, the guard has become needless.
+    # What the transport guards against. Should libcurl stop doing this, the guard has become needless. It does not do
+    # so when it notices the reset while it still sends, which takes a busy machine.
+    assert any(_libcurl_repeats(scripted) for _ in range(10))
+
+
+def _libcurl_repeats(scripted: Script) -> bool:
     provider = scripted(lambda seen: Reply() if seen.path == "/first" else Cut(reset=True))
     with contextlib.closing(pycurl.Curl()) as handle:
         handle.setopt(pycurl.CAINFO, provider.ca_path)
@@ -118,7 +121,7 @@ def test_libcurl_left_to_itself_repeats_it(scripted: Script) -> None:
         handle.setopt(pycurl.URL, provider.url + "/second")
         with pytest.raises(pycurl.error):
             handle.perform()
-    assert [seen.path for seen in provider.seen].count("/second") > 1
+    return [seen.path for seen in provider.seen].count("/second") > 1
 
 
 def test_a_refused_stream_was_not_sent_and_is_not_repeated(transport: Transport, scripted: Script) -> None:
