@@ -56,10 +56,14 @@ def _column(term: Term, columns: Mapping[str, str]) -> str:
 
 @dataclass(slots=True)
 class Conditions:
-    """A WHERE clause in the making, with its parameters. The texts are the code's own, values only parameters."""
+    """A WHERE clause in the making, with its parameters. The texts are the code's own, values only parameters.
+
+    ``joined``: a JOIN before it, whose parameters come first.
+    """
 
     texts: list[str]
     parameters: list[object]
+    joined: str = ""
 
     @classmethod
     def of(cls, text: str, *parameters: object) -> Conditions:
@@ -85,5 +89,5 @@ class Conditions:
 
     @property
     def where(self) -> str:
-        """The clause."""
-        return "where " + " and ".join(self.texts)
+        """The clause, with what is joined."""
+        return f"{self.joined} where {' and '.join(self.texts)}"

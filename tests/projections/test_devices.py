@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from history import History
 from psycopg import Connection
 
@@ -119,17 +120,20 @@ def test_tags_count_the_devices_that_are_not_retired(
     assert tag_counts(connection, history.app_id, ["floor:3", "none"]) == {"floor:3": 1}
 
 
+@pytest.mark.parametrize("wanted", [DeviceFilter(), DeviceFilter(tag="staff"), DeviceFilter(alias="PHONE OF ALICE")])
 def test_pages_hold_every_device_once_in_the_order_of_registration(
-    history: History, project: Project, connection: Connection[Any]
+    history: History, project: Project, connection: Connection[Any], wanted: DeviceFilter
 ) -> None:
     ids = [uuid4() for _ in range(25)]
-    history.append_each((device_id, registered(device_id)) for device_id in ids)
+    history.append_each((device_id, registered(device_id, "alice")) for device_id in ids)
+    for device_id in reversed(ids):
+        history.append(device_id, Subscribed(tag="staff"))
     other = uuid4()
-    history.append(other, registered(other), app=uuid4())
+    history.append(other, registered(other, "alice"), Subscribed(tag="staff"), app=uuid4())
     project("devices")
     seen, after = [], 0
     while True:
-        found = list_devices(connection, history.app_id, after=after, limit=10)
+        found = list_devices(connection, history.app_id, wanted, after=after, limit=10)
         seen += [row.device_id for row in found.items]
         if found.next is None:
             break
