@@ -123,6 +123,22 @@ def test_a_frozen_workers_late_answer_settles_what_was_in_doubt(scene: Scene, st
     assert scene.sandbox.stats()["total"] == 1
 
 
+def test_an_answer_that_changes_nothing_any_more_leaves_its_worker_free(scene: Scene, staff: Staff) -> None:
+    scene.phones(1)
+    for role in ("project", "plan", "schedule"):
+        staff.start(role)
+    frozen = staff.start("deliver", chunks_at_once=1, answer_within=30.0, slack=-30.0)
+    scene.sandbox.set(latency_ms=1000)
+    send_id = scene.request(in_doubt=InDoubt.RESEND)
+    eventually(lambda: scene.sandbox.stats()["total"], "the push arrives")
+    staff.freeze(frozen)
+    other = staff.start("deliver")
+    scene.wait_until_ended(send_id)
+    staff.kill(other)
+    staff.thaw(frozen)
+    scene.wait_until_ended(scene.request())
+
+
 def test_a_worker_that_was_frozen_before_it_sent_does_not_send_under_an_ended_lease(
     scene: Scene, stream: Stream
 ) -> None:

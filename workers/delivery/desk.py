@@ -138,6 +138,10 @@ class Desk:
     def _append(self, drafts: Sequence[Draft]) -> None:
         """One transaction; a chunk or device that somebody else changed meanwhile is left out and looked at again."""
         speaking = [draft for draft in drafts if draft.facts]
+        for draft in drafts:
+            if not draft.facts:
+                # Settled by others meanwhile: waiting to be recorded, it would hold the chunk's place for ever.
+                draft.job.drop_recorded(draft.told)
         self._findings.carry_out_replacements()
         retirements = self._findings.take()
         units = [envelopes(draft.brief.context(), draft.change) for draft in speaking]
@@ -164,10 +168,7 @@ class Desk:
         job = draft.job
         job.stream.state = draft.after
         job.stream.version += len(draft.facts)
-        for attempt, count in draft.told.items():
-            job.claims[attempt].drop_recorded(count)
-            if job.claims[attempt].is_over:
-                del job.claims[attempt]
+        job.drop_recorded(draft.told)
         if draft.claim is not None:
             self._send(draft, draft.claim)
 

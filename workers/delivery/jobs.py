@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -115,6 +116,14 @@ class Job:
         now = time.monotonic()
         soonest = now if not claim.open else now + FLUSH_AFTER
         self.look_at = soonest if self.look_at is None else min(self.look_at, soonest)
+
+    def drop_recorded(self, told: Mapping[int, int]) -> None:
+        """By attempt, so many of the first answers are in the record, or change nothing there any more."""
+        for attempt, count in told.items():
+            claim = self.claims[attempt]
+            claim.drop_recorded(count)
+            if claim.is_over:
+                del self.claims[attempt]
 
     def finish(self) -> None:
         """Let the cursor pass the work records."""
