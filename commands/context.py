@@ -16,8 +16,8 @@ class Once:
     """An idempotency key: within ``scope`` (the caller's credential) ``key`` is carried out once.
 
     ``request``: digest of what was asked, so that the key with another request is refused. ``answer``: renders what the
-    command will answer, from the handler's result, before anything is appended; it is kept for 30 days and must hold
-    no secret.
+    command will answer, from the handler's result, before anything is appended; it is kept for 30 days, sealed under
+    ``key``, and must hold no secret.
     """
 
     scope: UUID

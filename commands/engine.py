@@ -14,6 +14,7 @@ from tocsin.commands.context import Context
 from tocsin.domain.entry import Entry, Fact
 from tocsin.domain.errors import Conflict, NotFound, TocsinError, Unavailable
 from tocsin.domain.rules import OutOfPlace
+from tocsin.eventlog import idempotency
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.unit import Appended, Claim, ClaimRefused, CommandRecord, Repeated, Secret, VersionConflict
 
@@ -176,7 +177,7 @@ class Engine:
 
     def _append(self, context: Context, decision: Decision[R]) -> Done[R]:
         entries = [entry for change in decision.changes for entry in envelopes(context, change)]
-        command = _command(context, decision.result)
+        command = self._command(context, decision.result)
         if not entries and not decision.claims and command is None:
             return Done(decision.result, 0, changed=False)
         try:
@@ -196,7 +197,15 @@ class Engine:
             return
         if before.request_digest != once.request:
             raise KeyReused("this Idempotency-Key was used for another request: use a new key for a new request")
-        raise AlreadyDone(before.answer, before.position)
+        answer = idempotency.opened(self.record.keyring, once.key, once.request, before.answer)
+        raise AlreadyDone(answer, before.position)
+
+    def _command(self, context: Context, result: Any) -> CommandRecord | None:
+        once = context.once
+        if once is None:
+            return None
+        answer = idempotency.sealed(self.record.keyring, once.key, once.request, once.answer(result))
+        return CommandRecord(once.scope, once.key_digest, once.request, answer)
 
 
 def envelopes(context: Context, change: Change) -> list[Entry]:
@@ -215,11 +224,6 @@ def envelopes(context: Context, change: Change) -> list[Entry]:
         )
         for number, fact in enumerate(change.facts, start=1)
     ]
-
-
-def _command(context: Context, result: Any) -> CommandRecord | None:
-    once = context.once
-    return None if once is None else CommandRecord(once.scope, once.key_digest, once.request, once.answer(result))
 
 
 def _last(appended: Appended, entries: Sequence[Entry]) -> int:
