@@ -11,6 +11,7 @@ registrations        POST /devices of new devices, each answered when it can be 
 at once              the same with `Prefer: respond-async`: answered when it is recorded
 import               POST /devices/import of new devices in one request, until the last answer came
 until readable       from the start of the import until every read model has all of it
+CPU                  of the API, the projector and the database server, for each device of the imports
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any
 from urllib.request import urlopen
 from uuid import uuid4
 
-from fresh import Fresh, fresh_database, role
+from fresh import Fresh, cpu, fresh_database, role, server_process
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -127,16 +128,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(fresh: Fresh, port: int, workers: int) -> Iterator[None]:
-    """`tocsin api`, from when it answers."""
-    with role(fresh, "api", "--port", str(port), "--workers", str(workers)):
+def serving(fresh: Fresh, port: int, workers: int) -> Iterator[int]:
+    """`tocsin api`, from when it answers; the number of its process."""
+    with role(fresh, "api", "--port", str(port), "--workers", str(workers)) as process:
         while True:
             try:
                 with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
                     break
             except OSError:
                 time.sleep(0.1)
-        yield
+        yield process
 
 
 def prepared(record: Record, port: int) -> Target:
@@ -166,10 +167,13 @@ def measure_registrations(target: Target, clients: list[int], rounds: int, progr
     return table
 
 
-def measure_import(target: Target, record: Record, options: argparse.Namespace, progress: Progress) -> Table:
+def measure_import(
+    target: Target, record: Record, processes: dict[str, int], options: argparse.Namespace, progress: Progress
+) -> Table:
     table = Table("", "devices/s", "seconds", title=f"POST /devices/import of {options.devices:,} devices, medians")
     for column in table.columns[1:]:
         column.justify = "right"
+    used = {name: -cpu(pid) for name, pid in processes.items()}
     task = progress.add_task("import", total=options.rounds)
     answered, readable = [], []
     for _ in range(options.rounds):
@@ -183,6 +187,9 @@ def measure_import(target: Target, record: Record, options: argparse.Namespace, 
         if found:
             seconds = statistics.median(found)
             table.add_row(name, f"{options.devices / seconds:,.0f}", f"{seconds:.1f}")
+    for name, pid in processes.items():
+        each = (used[name] + cpu(pid)) / options.rounds / options.devices
+        table.add_row(f"CPU of {name}", "", f"{each * 1e6:.0f} µs a device")
     return table
 
 
@@ -204,18 +211,20 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     options, console, port = parsed(), Console(), free_port()
     tables: list[Any] = []
-    with fresh_database() as fresh, closing(fresh.open()) as record, serving(fresh, port, options.workers):
-        with role(fresh, "project"):
+    with fresh_database() as fresh, closing(fresh.open()) as record, serving(fresh, port, options.workers) as api:
+        processes = {"the API": api, "PostgreSQL": server_process(record)}
+        with role(fresh, "project") as projector:
             target = prepared(record, port)
             with Progress(console=console, transient=True) as progress:
                 if options.only != "import":
                     clients = [int(number) for number in options.clients.split(",")]
                     tables.append(measure_registrations(target, clients, options.rounds, progress))
                 if options.only != "registrations" and options.project:
-                    tables.append(measure_import(target, record, options, progress))
+                    everybody = {**processes, "the projector": projector}
+                    tables.append(measure_import(target, record, everybody, options, progress))
         if not options.project:
             with Progress(console=console, transient=True) as progress:
-                tables.append(measure_import(target, record, options, progress))
+                tables.append(measure_import(target, record, processes, options, progress))
     for table in tables:
         console.print(table)
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import ssl
 import statistics
 import tempfile
@@ -31,7 +30,7 @@ from typing import Any
 from urllib.request import urlopen
 from uuid import UUID
 
-from fresh import Fresh, fresh_database, role
+from fresh import Fresh, cpu, fresh_database, role
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -69,18 +68,6 @@ class StandIn:
         with urlopen(self.url + path, context=context) as answer:
             body: bytes = answer.read()
         return body
-
-
-@dataclass(frozen=True)
-class Worker:
-    """The delivery worker's process."""
-
-    pid: int
-
-    def cpu(self) -> float:
-        """Seconds of CPU it has used (proc(5), stat, fields 14 and 15)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def prepared(record: Record, stand_in: StandIn, devices: int) -> UUID:
@@ -134,12 +121,11 @@ def delivered(fresh: Fresh, record: Record, stand_in: StandIn, devices: int, chu
     """Seconds and CPU seconds of a worker from its first claim to its last outcome. SystemExit where one is wrong."""
     stand_in.ask("/reset")
     after = record.head().position
-    with role(fresh, "deliver", "--provider", "apns") as number:
-        worker = Worker(number)
+    with role(fresh, "deliver", "--provider", "apns") as worker:
         await_that(lambda: record.head().position > after, every=0.005)
-        used = worker.cpu()
+        used = cpu(worker)
         await_that(lambda: len(told(record, after, "chunk.completed")) == chunks)
-        used = worker.cpu() - used
+        used = cpu(worker) - used
     claims, outcomes = told(record, after, "chunk.attempt_started"), told(record, after, "chunk.outcomes_recorded")
     check(outcomes, devices, json.loads(stand_in.ask("/stats")))
     return (outcomes[-1].recorded_at - claims[0].recorded_at).total_seconds(), used
@@ -158,12 +144,12 @@ def check(recorded: list[Entry], devices: int, stats: dict[str, Any]) -> None:
 
 
 def report(console: Console, rounds: dict[str, list[tuple[float, float]]], devices: int) -> None:
-    reference = statistics.median(cpu for _, cpu in rounds[GO])
+    reference = statistics.median(used for _, used in rounds[GO])
     table = Table("", "pushes/s", "µs CPU a push", "of Go's", title=f"{devices:,} pushes, medians")
     for name, runs in rounds.items():
         rate = statistics.median(devices / seconds for seconds, _ in runs)
-        cpu = statistics.median(cpu for _, cpu in runs)
-        table.add_row(name, f"{rate:,.0f}", f"{cpu / devices * 1e6:.0f}", f"{cpu / reference:.2f}")
+        used = statistics.median(used for _, used in runs)
+        table.add_row(name, f"{rate:,.0f}", f"{used / devices * 1e6:.0f}", f"{used / reference:.2f}")
     console.print(table)
 
 

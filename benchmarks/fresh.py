@@ -1,4 +1,4 @@
-"""A database of its own for a benchmark, on an embedded PostgreSQL with fsync as in production."""
+"""What benchmarks share: a database of their own with fsync as in production, roles as processes, and their CPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,3 +60,32 @@ def role(fresh: Fresh, *arguments: str) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait()
+
+
+def cpu(pid: int) -> float:
+    """Seconds of CPU that a process and all that descend from it have used (proc(5), stat).
+
+    On a machine that does other work too this says more than the time that went by.
+    """
+    children: dict[int, list[int]] = {}
+    used: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            number = int(stat.parent.name)
+            children.setdefault(int(fields[1]), []).append(number)
+            # Its own, and that of those it has seen the end of.
+            used[number] = sum(map(int, fields[11:15]))
+    family, count = [pid], 0
+    while family:
+        member = family.pop()
+        count += used.get(member, 0)
+        family += children.get(member, [])
+    return count / os.sysconf("SC_CLK_TCK")
+
+
+def server_process(record: Record) -> int:
+    """The number of the database server's first process."""
+    with record.sessions.connection() as connection:
+        stat = Path(f"/proc/{connection.info.backend_pid}/stat").read_text()
+    return int(stat.rpartition(")")[2].split()[1])
