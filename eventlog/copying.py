@@ -17,7 +17,7 @@ COPY = (
     "body) from stdin (format binary)"
 )
 
-ROWS = 128
+ROWS = 512
 """Rows of one write: the server stores those before while these are put together."""
 
 _BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)

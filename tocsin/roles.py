@@ -13,10 +13,10 @@ from tocsin.bootstrap import (
     WEBHOOK_FORMATS,
     api_app,
     await_migrated,
-    collect_seldom,
     open_stream,
     opened_record,
     postgres_directory,
+    settle_interpreter,
     webhook_policy,
 )
 from tocsin.domain.lanes import LANES
@@ -108,7 +108,7 @@ def _run(settings: Settings, role: str, work: Work) -> None:
     stop = _begin(settings, role)
     url = await_migrated(settings, stop)
     with opened_record(settings) as record, closing(open_stream(settings, url)) as stream:
-        collect_seldom()
+        settle_interpreter()
         logger.info("started")
         work(record, stream, stop)
     logger.info("stopped")
