@@ -14,13 +14,15 @@ from tocsin.commands.context import Context
 from tocsin.commands.engine import Change, Decision, Done, Engine, Loaded
 from tocsin.commands.registrar import DeviceResult, Registrar, Registration
 from tocsin.domain import device
-from tocsin.domain.device import Device
+from tocsin.domain.device import ChangeBadge, Device
 from tocsin.domain.errors import NotFound, TocsinError
+from tocsin.domain.events.device import BadgeChanged
 
 __all__ = [
     "DeviceResult",
     "LineResult",
     "Registration",
+    "change_badge",
     "change_device",
     "change_devices",
     "load_device",
@@ -93,12 +95,41 @@ def _line(registrar: Registrar, line: Registration | TocsinError) -> LineResult:
 def change_device(
     engine: Engine, context: Context, app_id: UUID, device_id: UUID, *commands: Any
 ) -> Done[DeviceResult]:
-    """Carry out commands on a device that are about no token: subscribe, opt out, retire, set a property, change the
-    badge; all of them or none. Raises NotFound, Conflict, Invalid."""
+    """Carry out commands on a device that are about no token: subscribe, opt out, retire, set a property; all of
+    them or none. Raises NotFound, Conflict, Invalid."""
 
     def decide() -> Decision[DeviceResult]:
         loaded = load_device(engine, app_id, device_id)
         facts, state = loaded.decide_all(commands)
+        assert state is not None
+        result = DeviceResult(device_id, app_id, state, changed=bool(facts))
+        return Decision(result, [loaded.change(app_id, facts)])
+
+    return engine.carry_out(context, decide)
+
+
+def change_badge(
+    engine: Engine,
+    context: Context,
+    app_id: UUID,
+    device_id: UUID,
+    *,
+    badge: int | None = None,
+    change: int | None = None,
+    shown: Callable[[], tuple[int, int]],
+) -> Done[DeviceResult]:
+    """Set the number on a device's icon, or change it.
+
+    ``shown``: the position of the event that last set the number, as far as the read models know, and the number. What
+    the device's own stream says since counts instead, so that changes that come at once add up. Raises NotFound,
+    Conflict, Invalid.
+    """
+
+    def decide() -> Decision[DeviceResult]:
+        loaded = load_device(engine, app_id, device_id)
+        told = [(entry.position, entry.fact.badge) for entry in loaded.entries if isinstance(entry.fact, BadgeChanged)]
+        _, current = max([shown(), *told])
+        facts, state = loaded.decide(ChangeBadge(badge=badge, change=change, current=current))
         assert state is not None
         result = DeviceResult(device_id, app_id, state, changed=bool(facts))
         return Decision(result, [loaded.change(app_id, facts)])

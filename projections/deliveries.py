@@ -346,6 +346,12 @@ def receipt_counts(connection: Connection[Any], send_id: UUID) -> ReceiptCounts:
     return ReceiptCounts(*connection.execute(counting, (send_id,)).fetchall()[0])
 
 
+def badge(connection: Connection[Any], device_id: UUID) -> tuple[int, int]:
+    """The position of the event that last set the number a device shows, and the number; 0 where none ever did."""
+    found = connection.execute("select position, badge from deliveries_v1.badge where device_id = %s", (device_id,))
+    return next(iter(found.fetchall()), (0, 0))
+
+
 def badges(connection: Connection[Any], device_ids: Collection[UUID]) -> dict[UUID, int]:
     """The number each of these devices was last told to show; one that never was is not in the answer."""
     return dict(

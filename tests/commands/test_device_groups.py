@@ -13,6 +13,7 @@ from tocsin.commands.context import Context
 from tocsin.commands.devices import (
     DeviceResult,
     Registration,
+    change_badge,
     change_device,
     change_devices,
     load_device,
@@ -22,9 +23,9 @@ from tocsin.commands.devices import (
 )
 from tocsin.commands.engine import Engine
 from tocsin.commands.usage import report_usage
-from tocsin.domain.device import ChangeBadge, Device, RetireDevice, SetProperty, Unsubscribe
+from tocsin.domain.device import Device, RetireDevice, SetProperty, Unsubscribe
 from tocsin.domain.errors import Conflict, Invalid, NotFound
-from tocsin.domain.events.device import Retirement
+from tocsin.domain.events.device import BadgeChanged, Retirement
 from tocsin.domain.events.usage import UsageReported
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -202,13 +203,30 @@ def test_a_report_of_use_is_told_once_and_of_a_device_that_is_ours(
         report_usage(engine, context, app_id, device, latitude=100, longitude=0)
 
 
-def test_properties_and_badge_are_commands_of_a_device(engine: Engine, context: Context, app_id: UUID) -> None:
+def test_a_property_is_set_by_a_command_of_its_device(engine: Engine, context: Context, app_id: UUID) -> None:
     device = registered(engine, context, app_id).device_id
     setting = SetProperty(device_id=device, name="city", type="enum", value="Oxford")
     done = change_device(engine, context, app_id, device, setting)
     assert done.result.device.properties is not None
     assert done.result.device.properties.value == {"city": "Oxford"}
-    assert change_device(engine, Context(context.actor), app_id, device, ChangeBadge(change=1, current=2)).changed
+
+
+def test_changes_to_a_badge_add_up_however_far_behind_the_read_models_are(
+    engine: Engine, context: Context, app_id: UUID
+) -> None:
+    device = registered(engine, context, app_id).device_id
+    actor = context.actor
+
+    def change(number: int, shown: tuple[int, int]) -> int:
+        done = change_badge(engine, Context(actor), app_id, device, change=number, shown=lambda: shown)
+        assert done.changed
+        fact = load_device(engine, app_id, device).entries[-1].fact
+        assert isinstance(fact, BadgeChanged)
+        return fact.badge
+
+    assert [change(2, (0, 0)), change(1, (0, 0)), change(1, (0, 0))] == [2, 3, 4]
+    assert change(-1, (engine.record.head().position + 1, 9)) == 8
+    assert not change_badge(engine, Context(actor), app_id, device, badge=8, shown=lambda: (0, 0)).changed
 
 
 def test_one_command_changes_many_devices_of_one_app(engine: Engine, context: Context, app_id: UUID) -> None:

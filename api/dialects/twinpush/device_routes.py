@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -22,9 +23,9 @@ from tocsin.api.reads import as_json, reading
 from tocsin.api.requests import context
 from tocsin.api.services import services
 from tocsin.api.writes import readable
-from tocsin.commands.devices import Registration, change_device, load_device, register_device
+from tocsin.commands.devices import Registration, change_badge, change_device, load_device, register_device
 from tocsin.commands.usage import report_usage
-from tocsin.domain.device import ChangeBadge, ClearProperties, RetireDevice, SetProperty
+from tocsin.domain.device import ClearProperties, RetireDevice, SetProperty
 from tocsin.projections import devices, usage
 from tocsin.projections.devices import Device, DeviceFilter
 
@@ -84,7 +85,8 @@ def delete(app: str, device_id: str) -> Response:
 def badge(app: str, device_id: str) -> Response:
     """The number on the icon."""
     _, known = called_by_device(app, device_id)
-    return as_json({"badge": translation.badge(known)})
+    _, number = translation.badge(known)
+    return as_json({"badge": number})
 
 
 @blueprint.serves("POST", "/apps/<app>/devices/<device_id>/update_badge", wrong=errors.DEVICE_NOT_UPDATED)
@@ -93,8 +95,20 @@ def update_badge(app: str, device_id: str) -> Response:
     access.app_addressed(app)
     number, change = signed(document().get("badge"), "badge")
     caller, known = called_by_device(app, device_id)
-    command = ChangeBadge(**{"change" if change else "badge": number}, current=translation.badge(known))
-    return _change(caller, known, command, ("deliveries",))
+    engine = services().engine
+    return done(
+        caller,
+        lambda context: change_badge(
+            engine,
+            context,
+            caller.app_id,
+            known.device_id,
+            badge=None if change else number,
+            change=number if change else None,
+            shown=partial(translation.badge, known),
+        ),
+        ("deliveries",),
+    )
 
 
 @blueprint.serves("POST", "/apps/<app>/devices/<device_id>/open_app", wrong=errors.DEVICE_NOT_UPDATED)

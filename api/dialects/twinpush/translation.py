@@ -77,10 +77,10 @@ def reported(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"token": token, "alias": alias, "attributes": attributes, "token_shape": False}
 
 
-def badge(known: Device) -> int:
-    """The number on the icon, as far as it was ever told."""
+def badge(known: Device) -> tuple[int, int]:
+    """The position of what last set the number on the icon, and the number, as far as it was ever told."""
     with reading("deliveries") as connection:
-        return deliveries.badges(connection, [known.device_id]).get(known.device_id, 0)
+        return deliveries.badge(connection, known.device_id)
 
 
 def place(body: Mapping[str, Any]) -> dict[str, float]:
