@@ -112,7 +112,7 @@ def _gcm(caller: Caller, given: Body) -> Shown:
     if account is not None:
         _service_account(caller, account)
     _keep(caller, GCM, {"senderId": sender, "apiKey": key is not None})
-    return {"apiKey": key or "", "senderId": sender}
+    return {"apiKey": "" if key is None else HIDDEN, "senderId": sender}
 
 
 def _service_account(caller: Caller, account: Body) -> None:

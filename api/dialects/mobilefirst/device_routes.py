@@ -65,22 +65,23 @@ def register(application_id: str) -> Response:
     return readable(_shown(caller, done.result.device_id, 201), done.position, SERVES)
 
 
-@serves("GET", "/<device_id>")
+@serves("GET", "/<path:device_id>")
 def get(application_id: str, device_id: str) -> Response:
     """One device. That it is not there tells a phone to register."""
     caller = authorized(application_id, READ, WRITE, mobile=True)
     with reading("devices") as connection:
-        row = read_model.device(connection, caller.app_id, registered(caller.app_id, device_id))
+        row = read_model.device(connection, caller.app_id, registered(caller.app_id, device_id.rstrip("/")))
     if row is None or row.retired is not None:
         raise no_such_device()
     return answer(200, representations.device(application_id, of_row(row)))
 
 
-@serves("PUT", "/<device_id>")
+@serves("PUT", "/<path:device_id>")
 def update(application_id: str, device_id: str) -> Response:
     """Change a device's user, token or phone number."""
     caller = authorized(application_id, WRITE, mobile=True)
     given = body()
+    device_id = device_id.rstrip("/")
     own = registered(caller.app_id, device_id)
     wanted = changes(given, device_id)
     if caller.credential_id is None and isinstance(wanted["user"], str):
@@ -90,11 +91,11 @@ def update(application_id: str, device_id: str) -> Response:
     return readable(_shown(caller, own, 200), done.position, SERVES)
 
 
-@serves("DELETE", "/<device_id>")
+@serves("DELETE", "/<path:device_id>")
 def delete(application_id: str, device_id: str) -> Response:
     """Unregister a device; its subscriptions go with it."""
     caller = authorized(application_id, WRITE, mobile=True)
-    own = registered(caller.app_id, device_id)
+    own = registered(caller.app_id, device_id.rstrip("/"))
     done = change_device(services().engine, context(caller.actor, caller.scope), caller.app_id, own, RetireDevice())
     return readable(nothing(), done.position, SERVES)
 

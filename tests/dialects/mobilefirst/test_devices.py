@@ -22,6 +22,17 @@ def test_a_device_without_a_user_is_anonymous(client: Client) -> None:
     assert "nobody" in ids(client.get("/devices?userId=anonymous&size=500").json)
 
 
+@pytest.mark.parametrize("name", ["a/b", "a b%2F?c=d#e", "ü😀 مرحبا"])
+def test_a_device_is_found_by_whatever_it_calls_itself(client: Client, name: str) -> None:
+    own = urlsplit(client.register(name)["href"]).path.partition("/devices")
+    address = "".join(own[1:])
+
+    for slash in ("", "/"):
+        assert client.get(address + slash).json["deviceId"] == name
+        assert client.put(address + slash, {"userId": "ada"}).json["userId"] == "ada"
+    assert [client.delete(address + "/").status_code, client.get(address).status_code] == [204, 404]
+
+
 def test_a_phone_number_may_be_a_number(client: Client) -> None:
     assert client.register("number", phoneNumber=123456789)["phoneNumber"] == "123456789"
 

@@ -81,7 +81,7 @@ def test_google_is_reached_by_the_service_account(fresh: Client, services: Servi
     given = {"apiKey": "an-old-key", "senderId": "123456", "serviceAccount": account()}
     answer = fresh.put("/settings/gcmConf", given)
 
-    assert (answer.status_code, answer.json) == (200, {"apiKey": "an-old-key", "senderId": "123456"})
+    assert (answer.status_code, answer.json) == (200, {"apiKey": "********", "senderId": "123456"})
     assert fresh.get("/settings/gcmConf").json == {"apiKey": "********", "senderId": "123456"}
     phone = {"scope": None, "clientSecret": fresh.device_secret}
     assert fresh.get("/settings/gcmConfPublic", **phone).json == {"senderId": "123456"}
