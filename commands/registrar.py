@@ -18,7 +18,7 @@ from tocsin.domain.errors import Conflict, Invalid
 from tocsin.domain.events.device import Retirement
 from tocsin.domain.events.group import GroupLeft, Leaving
 from tocsin.domain.group import Group, JoinGroup
-from tocsin.domain.identity import group_stream_id
+from tocsin.domain.identity import DERIVED, group_stream_id
 from tocsin.domain.personal import Personal
 from tocsin.domain.platforms import provider_for
 from tocsin.domain.rules import Command, between, text
@@ -249,7 +249,7 @@ class Registrar:
 
     def _meant(self, registration: Registration) -> UUID:
         if registration.device_id is not None:
-            self._refuse_other_app(registration.device_id)
+            self._check_id(registration.device_id)
             return registration.device_id
         if registration.external_id is not None:
             return self._holder(self._external_key(registration.external_id)) or uuid4()
@@ -257,10 +257,15 @@ class Registrar:
             return self._holder(claim) or uuid4()
         return uuid4()
 
-    def _refuse_other_app(self, device_id: UUID) -> None:
+    def _check_id(self, device_id: UUID) -> None:
+        """Ids that follow from others (``domain.identity``) are those of streams to come: a device in the place of a
+        send's next chunk would stop the send and whoever reads of it."""
         entries = self._opened(device_id).loaded.entries
         if entries and entries[0].app_id != self._app_id:
             raise Conflict("this device id is taken: choose another", field="device_id")
+        if not entries and device_id.version == DERIVED:
+            raise Invalid("a device id of your own may not be a UUID of version 5: choose one of version 4 or 7",
+                          field="device_id")  # fmt: skip
 
     def _command(self, device_id: UUID, registration: Registration) -> RegisterDevice:
         def personal(value: Any) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from calling import AppendsNothing, Caller, token
 
+from tocsin.domain.identity import chunk_stream_id
 from tocsin.eventlog.record import Record
 
 WHOLE = {
@@ -170,3 +171,18 @@ def test_users_are_created_found_and_disabled(campus: Caller, record: Record) ->
     types = [event["type"] for event in campus.get(f"{user}/history").json["items"]]
     assert types[0] == "user.created"
     assert types[-1] == "user.credential_changed"
+
+
+def test_no_device_takes_the_place_of_a_send_s_chunk(campus: Caller, appends_nothing: AppendsNothing) -> None:
+    later = {"message": {"title": "x"}, "audience": {"everyone": True}, "not_before": "2999-01-01T00:00:00Z"}
+    send_id = UUID(campus.post("/sends", later).json["send_id"])
+    place = str(chunk_stream_id(send_id, 0))
+    with appends_nothing():
+        for answer in (
+            campus.put(f"/devices/{place}", {"platform": "ios"}),
+            campus.post("/devices", {"platform": "ios", "device_id": place}),
+        ):
+            assert (answer.status_code, answer.json["field"]) == (422, "device_id")
+        lines = f'{{"platform": "ios", "device_id": "{place}"}}\n'.encode()
+        refused = campus.post("/devices/import", lines, headers={"Content-Type": "application/x-ndjson"})
+        assert b'"status":"refused"' in refused.data
