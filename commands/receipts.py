@@ -38,6 +38,8 @@ def record_receipt(
     def decide() -> Decision[ReceiptResult]:
         stream_id = receipt_stream_id(send_id, device_id)
         loaded = engine.load(stream_id, receipt)
+        if loaded.entries and loaded.entries[0].app_id != app_id:
+            raise NotFound("there is no such send", send=str(send_id))
         if loaded.state is None:
             load_send(engine, app_id, send_id)
             if not addressed(send_id, device_id):

@@ -11,12 +11,14 @@ import pytest
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
 from tocsin.commands.notifications import create_notification
+from tocsin.commands.receipts import record_receipt
 from tocsin.commands.sends import load_send, request_send, request_sends
 from tocsin.domain.audience import Audience
-from tocsin.domain.errors import Invalid
+from tocsin.domain.errors import Invalid, NotFound
 from tocsin.domain.events.send import Subject
 from tocsin.domain.message import Message
 from tocsin.domain.notification import CreateNotification
+from tocsin.domain.receipt import ReportOpened, ReportReceived
 from tocsin.domain.send import RequestSend
 
 
@@ -57,3 +59,17 @@ def test_several_pushes_are_requested_together_or_not_at_all(engine: Engine, con
     done = request_sends(engine, Context(context.actor), app_id, {first: wanted(), second: wanted()})
     assert [result.send_id for result in done.result] == [first, second]
     assert len({engine.record.load(one)[0].command_id for one in (first, second)}) == 1
+
+
+def test_what_a_phone_reported_of_one_app_takes_no_report_of_another(
+    engine: Engine, context: Context, app_id: UUID
+) -> None:
+    push = RequestSend(message=Message(body="Fire"), audience=Audience(everyone=True), now=engine.clock())
+    send_id, device_id = request_send(engine, context, app_id, push).result.send_id, uuid4()
+    report = ReportReceived(send_id=send_id, device_id=device_id)
+    record_receipt(engine, Context(context.actor), app_id, send_id, device_id, report, lambda *_: True)
+    before = engine.record.head().position
+    for told in (report, ReportOpened(send_id=send_id, device_id=device_id)):
+        with pytest.raises(NotFound):
+            record_receipt(engine, Context(context.actor), uuid4(), send_id, device_id, told, lambda *_: True)
+    assert engine.record.head().position == before
