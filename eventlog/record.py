@@ -41,7 +41,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a command answered the first time, for which request, and the position by which it was recorded."""
+    """What a command answered the first time, for which request, and the position by which it was recorded.
+
+    ``answer``: sealed (``idempotency.sealed``).
+    """
 
     request_digest: bytes
     answer: bytes

@@ -70,7 +70,7 @@ def register(form: dict[str, Any], app_id: UUID) -> Response:
 @blueprint.arguments(DeviceForm)
 @writes(201, 200, kind=DeviceAnswer, description="The device; 201 where it is new.")
 def put(form: dict[str, Any], app_id: UUID, device_id: UUID) -> Response:
-    """Register a device under an id of the client's choice, or report it again."""
+    """Register a device under an id of the client's choice, or report it again. A new id is of any version but 5."""
     return _register(app_id, Registration(device_id=device_id, **_arguments(form)))
 
 

@@ -64,7 +64,7 @@ class DeviceForm(DeviceChanges):
 class NewDeviceForm(DeviceForm):
     """A registration; which device is meant follows from device_id, else external_id, else token."""
 
-    device_id = fields.UUID()
+    device_id = fields.UUID(metadata={"description": "An id of your choice: a UUID of any version but 5."})
 
 
 class DeviceAnswer(msgspec.Struct, kw_only=True):
