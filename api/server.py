@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
+from gunicorn.util import write_nonblock
 from gunicorn.workers.base import Worker
+from gunicorn.workers.gthread import ThreadWorker
 
+from tocsin.api.problems import CONTENT_TYPE
 from tocsin.api.services import EXTENSION
 
 GRACE_SECONDS = 10
@@ -25,6 +40,16 @@ KEPT_ALIVE_SECONDS = 75
 METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 BACKLOG = 1024
 LONGEST_LINE = 8190
+
+UNREADABLE = (
+    (LimitRequestLine, 414),
+    (LimitRequestHeaders, 431),
+    (ExpectationFailed, 417),
+    (UnsupportedTransferCoding, 501),
+)
+"""Statuses of what cannot be read as HTTP; of all else, 400."""
+
+logger = logging.getLogger(__name__)
 
 
 def serve(make_app: Callable[[], Flask], host: str, port: int, workers: int, threads: int) -> None:
@@ -45,7 +70,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "workers": workers,
             "threads": threads,
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             "backlog": BACKLOG,
             "graceful_timeout": GRACE_SECONDS,
             "keepalive": KEPT_ALIVE_SECONDS,
@@ -75,6 +100,32 @@ class _Logs(Logger):  # type: ignore[misc]
         super().setup(cfg)
         self.error_log.handlers.clear()
         self.error_log.propagate = True
+
+
+class _Worker(ThreadWorker):  # type: ignore[misc]
+    """Answers in JSON also what cannot be read as HTTP, and so never comes to the app. What it was is not logged: a
+    line that cannot be read may hold a secret."""
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer a request that failed outside of the app."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        logger.warning("a request could not be read: %s", type(exc).__name__)
+        with suppress(OSError):
+            write_nonblock(
+                client, _refusal(next((status for kind, status in UNREADABLE if isinstance(exc, kind)), 400))
+            )
+
+
+def _refusal(status: int) -> bytes:
+    phrase = HTTPStatus(status).phrase
+    body = msgspec.json.encode({"type": "about:blank", "title": phrase, "status": status})
+    head = (
+        f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: {CONTENT_TYPE}\r\n"
+        f"Access-Control-Allow-Origin: *\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def _close(_: Arbiter, worker: Worker) -> None:

@@ -10,7 +10,9 @@ import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
 import requests
 from calling import Caller, token
 from patience import PATIENCE, eventually
@@ -39,6 +41,31 @@ def test_what_one_process_wrote_is_read_through_any(server: str, campus: Caller)
         written = requests.post(f"{server}{campus.prefix}/devices", json=body, headers=bearer(campus))
         read = requests.get(f"{server}{written.headers['Location']}", headers=bearer(campus))
         assert (written.status_code, read.status_code) == (201, 200)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET /push/message/x HTTP/1.1\r\nUser-Agent: a\x01secret", 400),
+        ("GET /secret HTTP/x", 400),
+        ("no HTTP at all secret", 400),
+        ("GET /push/enable/ios/" + "secret" * 2000 + " HTTP/1.1\r\nHost: x", 414),
+        ("GET / HTTP/1.1\r\nX-Long: " + "secret" * 20000, 431),
+        ("POST /push HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: secret", 501),
+    ],
+)
+def test_what_is_no_http_is_refused_in_json_too_and_not_repeated(server: str, head: str, status: int) -> None:
+    address = urlsplit(server)
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as connection:
+        connection.sendall(f"{head}\r\n\r\n".encode())
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        body = response.read()
+
+    assert (response.status, json.loads(body)["status"]) == (status, status)
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert b"secret" not in body
 
 
 def workers_of(log: Path) -> list[int]:
