@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,11 +28,18 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
+UUID_OR_HEX = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
+
 pytest_plugins = ["kafka_fixtures", "node_fixtures"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=longest_first)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """What is drawn at random names no test: processes that share the tests must all know each by the same name."""
+    return UUID_OR_HEX.sub("uuid", val) if isinstance(val, str) and UUID_OR_HEX.search(val) else None
 
 
 @pytest.hookimpl(optionalhook=True)
