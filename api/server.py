@@ -19,6 +19,8 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import (
     ExpectationFailed,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
     LimitRequestHeaders,
     LimitRequestLine,
     ParseException,
@@ -41,13 +43,16 @@ METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 BACKLOG = 1024
 LONGEST_LINE = 8190
 
-UNREADABLE = (
-    (LimitRequestLine, 414),
-    (LimitRequestHeaders, 431),
-    (ExpectationFailed, 417),
-    (UnsupportedTransferCoding, 501),
-)
+UNREADABLE: dict[type[Exception], int] = {
+    LimitRequestLine: 414,
+    ExpectationFailed: 417,
+    LimitRequestHeaders: 431,
+    UnsupportedTransferCoding: 501,
+}
 """Statuses of what cannot be read as HTTP; of all else, 400."""
+
+OURS = (InvalidResponseHeader, InvalidResponseHeaderName)
+"""What is wrong in an answer, though the server counts it among what it cannot read."""
 
 logger = logging.getLogger(__name__)
 
@@ -108,14 +113,12 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer a request that failed outside of the app."""
-        if not isinstance(exc, ParseException):
+        if not isinstance(exc, ParseException) or isinstance(exc, OURS):
             super().handle_error(req, client, addr, exc)
             return
         logger.warning("a request could not be read: %s", type(exc).__name__)
         with suppress(OSError):
-            write_nonblock(
-                client, _refusal(next((status for kind, status in UNREADABLE if isinstance(exc, kind)), 400))
-            )
+            write_nonblock(client, _refusal(UNREADABLE.get(type(exc), 400)))
 
 
 def _refusal(status: int) -> bytes:
