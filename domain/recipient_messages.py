@@ -37,5 +37,13 @@ class PersonalMessages:
     @cached_property
     def change_badges(self) -> bool:
         """Whether any of them changes the number a device shows."""
+        return self._say("badge_change")
+
+    @cached_property
+    def tell_badges(self) -> bool:
+        """Whether any of them changes or sets it."""
+        return self.change_badges or self._say("badge")
+
+    def _say(self, member: str) -> bool:
         own = (change for changes in self._changes.values() for change in changes.values())
-        return self.common.badge_change is not None or any(change.get("badge_change") is not None for change in own)
+        return getattr(self.common, member) is not None or any(change.get(member) is not None for change in own)

@@ -66,6 +66,15 @@ def test_a_recipients_own_badge_goes_before_the_change_for_all(scene: Scene, str
     assert badges(scene, devices) == [42, 2]
 
 
+def test_a_badge_that_is_set_is_what_later_changes_start_from(scene: Scene, stream: Stream) -> None:
+    devices = scene.phones(3)
+    own = Personal(devices[0], {"device": str(devices[0]), "message": {"badge": 42}})
+    with deciding(scene, stream), delivering(scene, stream):
+        for message, personal in ((Message(body="set", badge=5), (own,)), (Message(body="more", badge_change=1), ())):
+            scene.wait_until_ended(scene.request(message=message, personal=personal))
+    assert badges(scene, devices) == [43, 6, 6]
+
+
 def test_ids_stand_in_the_payload_as_the_message_asks(scene: Scene, stream: Stream) -> None:
     devices = {provider: scene.phones(1, provider=provider)[0] for provider in ("apns", "fcm")}
     places = {

@@ -24,7 +24,6 @@ from tocsin.domain.chunk import (
     claimable,
     decide_all,
 )
-from tocsin.domain.device import LARGEST_BADGE
 from tocsin.domain.entry import Fact
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.events.chunk import AttemptStarted, Retry
@@ -35,7 +34,7 @@ from tocsin.workers.delivery.badges import Badges
 from tocsin.workers.delivery.briefs import Brief, Briefs
 from tocsin.workers.delivery.credentials import Credentials, Unusable, Way
 from tocsin.workers.delivery.jobs import Claim, Job, Target
-from tocsin.workers.delivery.letters import badge_change
+from tocsin.workers.delivery.letters import badge_told
 from tocsin.workers.delivery.outcomes import answered
 from tocsin.workers.delivery.recipients import Recipient, recipients
 
@@ -215,18 +214,14 @@ class Drafter:
             draft.claim = self._claimed(draft, began + self._terms.lease)
 
     def _new_badges(self, draft: Draft) -> dict[int, int]:
-        """What the devices of the claim are to show, where their messages change that."""
-        if not draft.brief.messages.change_badges:
+        """What the devices of the claim show from now on, where their messages change or set that."""
+        if not draft.brief.messages.tell_badges:
             return {}
         devices = {index: draft.after.devices[index] for index in draft.recipients}
         shown = self._badges.now(devices.values())
-        changes = {
-            index: badge_change(draft.brief, devices[index], recipient) for index, recipient in draft.recipients.items()
-        }
         return {
-            index: min(max(shown.get(devices[index], 0) + change, 0), LARGEST_BADGE)
-            for index, change in changes.items()
-            if change is not None
+            index: badge_told(draft.brief, devices[index], recipient, shown.get(devices[index], 0))
+            for index, recipient in draft.recipients.items()
         }
 
     def _claimed(self, draft: Draft, lease_ends: float) -> Claim:

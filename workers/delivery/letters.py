@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from tocsin.domain.device import LARGEST_BADGE
 from tocsin.domain.identity import handle
 from tocsin.domain.message import Message, made_out
 from tocsin.domain.payloads import push_id, shared_push_id
@@ -35,6 +36,9 @@ def _values(brief: Brief, device_id: UUID, recipient: Recipient, identifier: UUI
     }
 
 
-def badge_change(brief: Brief, device_id: UUID, recipient: Recipient) -> int | None:
-    """What this device's message adds to the number it shows, if that."""
-    return brief.messages.message(device_id, recipient.user, recipient.alias).badge_change
+def badge_told(brief: Brief, device_id: UUID, recipient: Recipient, shown: int) -> int:
+    """What this device shows after its message. ``shown``: what it shows before."""
+    message = brief.messages.message(device_id, recipient.user, recipient.alias)
+    if message.badge_change is not None:
+        return min(max(shown + message.badge_change, 0), LARGEST_BADGE)
+    return shown if message.badge is None else message.badge
