@@ -72,7 +72,7 @@ class ChunkDue(Fact, frozen=True, kw_only=True):
 class AttemptStarted(Fact, frozen=True, kw_only=True):
     """``worker`` alone may call the provider for these devices, until ``lease_expires_at`` on the database's clock.
 
-    ``badges``: what each of the devices, in their order, is to show, where the message changes the number it has. It
+    ``badges``: what each of the devices, in their order, shows from then on, where the message changes or sets it. It
     stays so however often the device is tried.
     """
 
