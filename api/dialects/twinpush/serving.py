@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from flask import Blueprint, Response, request
 
+from tocsin.api.dialects.routing import serving
 from tocsin.api.dialects.twinpush import access, lookups
 from tocsin.api.dialects.twinpush.access import NAME, Caller
 from tocsin.api.dialects.twinpush.errors import DEVICE_NOT_FOUND, INVALID_PARAMETER, Refusal, invalid_here
@@ -39,10 +40,7 @@ class Routes(Blueprint):
                 invalid_here(wrong)
                 return view(**arguments)
 
-            for rule in rules:
-                # Both, though either matches both: of a wrong method only the very rule tells the right ones.
-                self.add_url_rule(rule, endpoint=view.__name__, view_func=served, methods=[method])
-                self.add_url_rule(rule + "/", endpoint=view.__name__, view_func=served, methods=[method])
+            serving(self)(method, *rules)(served)
             return view
 
         return decorate
