@@ -26,8 +26,9 @@ from rich.table import Table
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.migrate import migrate
-from tocsin.eventlog.stream.broker import KafkaSettings, ensure_topics
+from tocsin.eventlog.stream.broker import ensure_topics
 from tocsin.eventlog.stream.kafka import KafkaStream
+from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 from tocsin.eventlog.stream.port import EVENTS, Stream
 from tocsin.eventlog.stream.postgres import PostgresStream
 from tocsin.eventlog.stream.relay import Relay

@@ -24,7 +24,8 @@ from rich.table import Table
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.migrate import migrate
-from tocsin.eventlog.stream.broker import KafkaSettings, ensure_topics
+from tocsin.eventlog.stream.broker import ensure_topics
+from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 from tocsin.eventlog.stream.port import EVENTS
 from tocsin.eventlog.stream.postgres import PostgresStream
 

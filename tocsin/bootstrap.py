@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 from eventsourcing.persistence import OperationalError
@@ -23,8 +22,9 @@ from tocsin.commands.apps import ensure_instance
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
 from tocsin.commands.secrets import SecretChecks
+from tocsin.database import NotReady, database_url, embedded, postgres_directory
 from tocsin.domain.entry import system
-from tocsin.eventlog.embedded import ConnectionInfo, EmbeddedPostgres
+from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.keys import MasterKeys
 from tocsin.eventlog.migrate import migrate
 from tocsin.eventlog.record import Record
@@ -47,42 +47,13 @@ PATIENCE = 60.0
 """Seconds a role waits for a database that is not there or not migrated yet, before it gives up and is restarted."""
 
 
-class NotReady(Exception):
-    """The database is not there, or not migrated. Says what to do."""
-
-
-def postgres_directory(settings: Settings) -> Path:
-    """Where the embedded server of a data directory is."""
-    return settings.directory / "postgres"
-
-
-def database_url(settings: Settings) -> str:
-    """The record's database, for all that Tocsin does but ``prepare``: the one named, or the embedded one, if it runs.
-
-    Raises NotReady, SettingsError.
-    """
-    if settings.database_url is not None:
-        return settings.database_url
-    service_url = _embedded(settings).service_url
-    if service_url is None:
-        raise NotReady(f"the embedded PostgreSQL of {settings.directory} was not migrated yet")
-    return service_url
-
-
-def _embedded(settings: Settings) -> ConnectionInfo:
-    info = EmbeddedPostgres(postgres_directory(settings)).connection()
-    if info is None:
-        raise NotReady(f"the embedded PostgreSQL of {settings.directory} does not run: start it with `tocsin up`")
-    return info
-
-
 def prepare(settings: Settings) -> None:
     """Migrate the database and make sure of the instance's own app. Harmless where that was done. Raises NotReady.
 
     The embedded server's superuser does it, and nothing else; its processes have a login of their own.
     """
     try:
-        migrate(settings.admin_database_url or settings.database_url or _embedded(settings).url)
+        migrate(settings.admin_database_url or settings.database_url or embedded(settings).url)
     except psycopg.OperationalError as error:
         raise NotReady(f"the database cannot be reached: {error}") from error
     if settings.database_url is None:
@@ -193,19 +164,3 @@ def open_stream(settings: Settings, url: str) -> Stream:
     if settings.kafka is not None:
         return KafkaStream(settings.kafka, url, settings.partitions)
     return PostgresStream(url, settings.partitions)
-
-
-__all__ = [
-    "WEBHOOK_FORMATS",
-    "NotReady",
-    "SettingsError",
-    "api_app",
-    "await_migrated",
-    "database_url",
-    "ensure_master_key",
-    "open_stream",
-    "opened_record",
-    "postgres_directory",
-    "prepare",
-    "webhook_policy",
-]

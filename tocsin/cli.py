@@ -29,12 +29,14 @@ class _Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
         except _failures() as error:
             raise click.ClickException(str(error)) from error
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    from tocsin.bootstrap import NotReady
+    from tocsin.database import NotReady
     from tocsin.eventlog.embedded_errors import EmbeddedPostgresError
     from tocsin.eventlog.keys import KeyFileError
     from tocsin.eventlog.migrate import MigrationError

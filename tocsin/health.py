@@ -2,6 +2,8 @@
 
 Every worker keeps a named session at the database which the server ends a few seconds after the worker stopped giving
 signs of life. So a process that hangs or is frozen is found out, and not only one that has ended.
+
+It runs every few seconds beside every container, so it loads what it needs for the role it is asked about and no more.
 """
 
 from __future__ import annotations
@@ -10,17 +12,10 @@ from collections.abc import Collection, Iterable
 from enum import StrEnum
 from urllib.request import urlopen
 
-import psycopg
-
 from tocsin.domain.lanes import LANES
 from tocsin.domain.platforms import PROVIDERS
-from tocsin.eventlog import database
-from tocsin.eventlog.stream.port import EVENTS, work_topic
-from tocsin.projections.registry import NAMES, chosen
 from tocsin.settings import Settings
-from tocsin.workers.delivery.process import GROUP as DELIVERY
-from tocsin.workers.planner_process import GROUP as PLANNER
-from tocsin.workers.webhooks import GROUP as WEBHOOKS
+from tocsin.workers.groups import DELIVERY, PLANNER, WEBHOOKS
 
 PATIENCE = 3
 """Seconds for an answer."""
@@ -63,8 +58,12 @@ def _check_api(port: int) -> None:
 
 def sessions_of(role: Role, providers: Collection[str] = PROVIDERS) -> frozenset[str]:
     """The names of the sessions that a working process of this role has."""
+    from tocsin.eventlog.stream.port import EVENTS, work_topic
+
     match role:
         case Role.PROJECT:
+            from tocsin.projections.registry import NAMES, chosen
+
             return frozenset(_member(one.group, EVENTS) for one in chosen(NAMES))
         case Role.PLAN:
             return frozenset({_member(PLANNER, EVENTS)})
@@ -92,19 +91,15 @@ def _check_sessions(settings: Settings, expected: Iterable[str]) -> None:
 
 def _present(settings: Settings) -> set[str]:
     """The names of the sessions at the database that come from this machine."""
+    import psycopg
+
+    from tocsin.database import database_url
+    from tocsin.eventlog.database import connect
+
     try:
-        with database.connect(_url(settings), connect_timeout=PATIENCE) as connection:
+        with connect(database_url(settings), connect_timeout=PATIENCE) as connection:
             # Whose sessions are whose is shown to the role that logged in, which all of them share.
             connection.execute("set role none")
             return {name for (name,) in connection.execute(_PRESENT)}
     except psycopg.Error as error:
         raise Unhealthy(f"the database cannot be asked: {str(error).strip()}") from error
-
-
-def _url(settings: Settings) -> str:
-    if settings.database_url is not None:
-        return settings.database_url
-    # With the APIs and all they import, which a check every few seconds should not pay for unless it has to.
-    from tocsin.bootstrap import database_url
-
-    return database_url(settings)

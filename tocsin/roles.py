@@ -15,10 +15,10 @@ from tocsin.bootstrap import (
     await_migrated,
     open_stream,
     opened_record,
-    postgres_directory,
     settle_interpreter,
     webhook_policy,
 )
+from tocsin.database import postgres_directory
 from tocsin.domain.lanes import LANES
 from tocsin.domain.platforms import PROVIDERS
 from tocsin.eventlog import embedded_service

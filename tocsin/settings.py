@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
-from tocsin.eventlog.stream.broker import KafkaSettings
+from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 
 
 class SettingsError(Exception):

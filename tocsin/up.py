@@ -23,6 +23,7 @@ from tocsin.administration import (
     sandbox_apps,
     write_private,
 )
+from tocsin.database import postgres_directory
 from tocsin.domain.platforms import PROVIDERS
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.logs import configure_logging
@@ -87,7 +88,7 @@ def _webhooks(plan: Plan, depends_on: Sequence[str]) -> ProcessSpec:
 
 
 def _postgres(settings: Settings) -> ProcessSpec:
-    directory = bootstrap.postgres_directory(settings)
+    directory = postgres_directory(settings)
 
     def ready() -> bool:
         if EmbeddedPostgres(directory).connection() is None:

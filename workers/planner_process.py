@@ -16,6 +16,7 @@ from tocsin.eventlog.record import Record
 from tocsin.eventlog.stream.port import EVENTS, Stream
 from tocsin.projections.audience import AudienceRow, TooEarly, resolve
 from tocsin.workers.clock import DatabaseClock
+from tocsin.workers.groups import PLANNER
 from tocsin.workers.intake import Intake, Task
 from tocsin.workers.planner import Interrupted, Planner, Resolve
 from tocsin.workers.planning import chunk_size
@@ -23,7 +24,6 @@ from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, note_absence
 
 log = logging.getLogger(__name__)
 
-GROUP = "planner"
 STARTED = NAMES[SendStarted][0]
 
 AT_A_TIME = 4
@@ -48,7 +48,7 @@ def run_planner(
             stream,
             record.sessions,
             EVENTS,
-            GROUP,
+            PLANNER,
             take,
             window=AT_A_TIME * 8,
             limit=5000,

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Collection
 from contextlib import closing
 
-from tocsin.eventlog.stream.broker import BrokerError, KafkaSettings
+from tocsin.eventlog.stream.broker import BrokerError
+from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 from tocsin.eventlog.stream.leader import Leadership
 from tocsin.eventlog.stream.membership import RECORD_CHANNEL
 from tocsin.eventlog.stream.relay import Deposed, Relay

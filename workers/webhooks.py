@@ -28,12 +28,11 @@ from tocsin.projections.apps_rows import Webhook
 from tocsin.projections.registry import passed
 from tocsin.projections.webhook_news import NATIVE, Renderer, calls_of, news
 from tocsin.workers.cursors import Cursors, Superseded
+from tocsin.workers.groups import WEBHOOKS
 from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, persist
 from tocsin.workers.webhook_post import Answer, Policy, headers, post
 
 log = logging.getLogger(__name__)
-
-GROUP = "webhooks"
 
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 10_800, 21_600, 43_200))
 """After each failed try; a call that fails once more than these is given up, after about a day."""
@@ -92,7 +91,7 @@ class Follower:
         self.fault: Exception | None = None
         self._record = record
         self._stream = stream
-        self._cursors = Cursors(record.sessions, GROUP, EVENTS)
+        self._cursors = Cursors(record.sessions, WEBHOOKS, EVENTS)
         self._stored_at = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
@@ -116,7 +115,7 @@ class Follower:
 
     def _join_and_follow(self) -> None:
         try:
-            with closing(self._stream.subscribe(EVENTS, GROUP, self._cursors.load)) as consumer:
+            with closing(self._stream.subscribe(EVENTS, WEBHOOKS, self._cursors.load)) as consumer:
                 self._follow(consumer)
         except Superseded as superseded:
             log.info("webhooks: joining the group again: %s", superseded)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import kafka  # type: ignore[import-untyped]
 from kafka import errors
 
+from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 from tocsin.eventlog.stream.messages import Header
 
 logger = logging.getLogger(__name__)
@@ -24,41 +24,21 @@ LARGEST_BODY = 900_000
 _DELIVERY_MS = 15_000
 
 
-@dataclass(frozen=True)
-class KafkaSettings:
-    """How to reach the cluster. Files are paths of PEM files; passwords stay out of the representation."""
-
-    bootstrap: str
-    topic_prefix: str = "tocsin."
-    replication_factor: int = -1
-    security_protocol: str = "PLAINTEXT"
-    ca_file: str | None = None
-    certificate_file: str | None = None
-    key_file: str | None = None
-    key_password: str | None = field(default=None, repr=False)
-    sasl_mechanism: str | None = None
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-
-    def topic(self, topic: str) -> str:
-        """The broker's name of a topic of the stream."""
-        return self.topic_prefix + topic
-
-    def client(self, name: str) -> dict[str, Any]:
-        """What every client of the library is told."""
-        return {
-            "client_id": name,
-            "bootstrap_servers": self.bootstrap.split(","),
-            "reconnect_backoff_max_ms": 1000,
-            "security_protocol": self.security_protocol,
-            "ssl_cafile": self.ca_file,
-            "ssl_certfile": self.certificate_file,
-            "ssl_keyfile": self.key_file,
-            "ssl_password": self.key_password,
-            "sasl_mechanism": self.sasl_mechanism,
-            "sasl_plain_username": self.username,
-            "sasl_plain_password": self.password,
-        }
+def _client(settings: KafkaSettings, name: str) -> dict[str, Any]:
+    """What every client of the library is told."""
+    return {
+        "client_id": name,
+        "bootstrap_servers": settings.bootstrap.split(","),
+        "reconnect_backoff_max_ms": 1000,
+        "security_protocol": settings.security_protocol,
+        "ssl_cafile": settings.ca_file,
+        "ssl_certfile": settings.certificate_file,
+        "ssl_keyfile": settings.key_file,
+        "ssl_password": settings.key_password,
+        "sasl_mechanism": settings.sasl_mechanism,
+        "sasl_plain_username": settings.username,
+        "sasl_plain_password": settings.password,
+    }
 
 
 class TopicMismatch(Exception):
@@ -79,7 +59,7 @@ class Record(Protocol):
 def ensure_topics(settings: KafkaSettings, topics: Collection[str], partitions: int) -> None:
     """Create what is missing. Raises ``TopicMismatch``."""
     wanted = {settings.topic(topic) for topic in topics}
-    with kafka.KafkaAdminClient(**settings.client("tocsin set-up")) as admin:
+    with kafka.KafkaAdminClient(**_client(settings, "tocsin set-up")) as admin:
         missing = wanted - set(admin.list_topics())
         if missing:
             _create(admin, missing, partitions, settings.replication_factor)
@@ -105,7 +85,7 @@ class Producer:
         self._settings = settings
         self._pending: list[Any] = []
         self._producer = kafka.KafkaProducer(
-            **settings.client("tocsin relay"),
+            **_client(settings, "tocsin relay"),
             acks="all",
             enable_idempotence=True,
             compression_type="lz4",
@@ -141,7 +121,7 @@ class Fetcher:
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
         self._topic = settings.topic(topic)
         self._consumer = kafka.KafkaConsumer(
-            **settings.client("tocsin consumer"),
+            **_client(settings, "tocsin consumer"),
             enable_auto_commit=False,
             # A bookmark may point outside the log, for retention or another cluster; positions find the place again.
             auto_offset_reset="earliest",

@@ -17,7 +17,8 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from tocsin.eventlog.stored import StoredEvent
-from tocsin.eventlog.stream.broker import Fetcher, KafkaSettings, Record, ensure_topics
+from tocsin.eventlog.stream.broker import Fetcher, Record, ensure_topics
+from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 from tocsin.eventlog.stream.member import GroupMember, Join
 from tocsin.eventlog.stream.membership import Membership
 from tocsin.eventlog.stream.messages import Foreign, events_of, place_of

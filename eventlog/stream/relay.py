@@ -8,7 +8,8 @@ from collections.abc import Collection
 from uuid import UUID
 
 from tocsin.eventlog.stored import StoredEvent
-from tocsin.eventlog.stream.broker import LARGEST_BODY, KafkaSettings, Producer, ensure_topics
+from tocsin.eventlog.stream.broker import LARGEST_BODY, Producer, ensure_topics
+from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 from tocsin.eventlog.stream.messages import Origin
 from tocsin.eventlog.stream.port import EVENTS
 from tocsin.eventlog.stream.routing import Route, partition_of_event, route_due_chunk

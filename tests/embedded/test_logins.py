@@ -9,10 +9,11 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from tocsin.bootstrap import NotReady, database_url, ensure_master_key, opened_record, postgres_directory, prepare
+from tocsin.bootstrap import ensure_master_key, opened_record, prepare
 from tocsin.commands.apps import create_app
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
+from tocsin.database import NotReady, database_url, postgres_directory
 from tocsin.domain.entry import system
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.settings import Settings

@@ -14,8 +14,8 @@ from patience import PATIENCE
 from psycopg import Connection
 
 from tocsin.eventlog.record import Record
-from tocsin.eventlog.stream.broker import KafkaSettings
 from tocsin.eventlog.stream.kafka import KafkaStream
+from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 from tocsin.eventlog.stream.port import Stream
 from tocsin.projections.fingerprint import fingerprint
 from tocsin.projections.rebuild import rebuild

@@ -8,8 +8,8 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tocsin.eventlog.stream.broker import KafkaSettings
 from tocsin.eventlog.stream.kafka import KafkaStream
+from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 from tocsin.eventlog.stream.port import Stream
 from tocsin.eventlog.stream.postgres import PostgresStream
 

@@ -13,8 +13,9 @@ from stream_contract import Seen, StreamContract, drain
 from stream_spec import PARTITIONS, StreamSpec
 from transports import KafkaTransport
 
-from tocsin.eventlog.stream.broker import LARGEST_BODY, KafkaSettings, TopicMismatch, ensure_topics
+from tocsin.eventlog.stream.broker import LARGEST_BODY, TopicMismatch, ensure_topics
 from tocsin.eventlog.stream.kafka import KafkaStream
+from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 from tocsin.eventlog.stream.messages import Origin
 from tocsin.eventlog.stream.port import EVENTS, Consumer
 from tocsin.eventlog.stream.relay import Publisher, RelayCursor

@@ -12,8 +12,8 @@ from company import PROVIDERS, deciding, delivering, running
 from scene import Scene, eventually
 
 from tocsin.domain.lanes import LANES
-from tocsin.eventlog.stream.broker import KafkaSettings
 from tocsin.eventlog.stream.kafka import KafkaStream
+from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 from tocsin.eventlog.stream.port import Stream, work_topic
 from tocsin.workers import relay
 

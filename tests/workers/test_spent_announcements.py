@@ -14,7 +14,7 @@ from tocsin.domain.events.chunk import ChunkDue
 from tocsin.domain.lanes import LANES
 from tocsin.eventlog.stream.port import Cursor, Stream, work_topic
 from tocsin.workers.cursors import Cursors
-from tocsin.workers.delivery.process import GROUP
+from tocsin.workers.groups import DELIVERY
 
 PARTITIONS = range(4)
 
@@ -23,7 +23,7 @@ def spend(scene: Scene) -> None:
     """Everything that was announced so far counts as consumed, as after a cursor was moved by hand."""
     head = scene.record.head()
     for topic in (work_topic(provider, lane) for provider in PROVIDERS for lane in LANES):
-        cursors = Cursors(scene.record.sessions, GROUP, topic)
+        cursors = Cursors(scene.record.sessions, DELIVERY, topic)
         cursors.load(PARTITIONS)
         cursors.move({partition: Cursor(head.position, 0, head.epoch) for partition in PARTITIONS})
 

@@ -19,6 +19,7 @@ from tocsin.workers.delivery.credentials import Credentials
 from tocsin.workers.delivery.desk import Desk
 from tocsin.workers.delivery.drafts import Terms
 from tocsin.workers.delivery.inbox import Inbox
+from tocsin.workers.groups import DELIVERY
 from tocsin.workers.intake import Intake
 from tocsin.workers.providers.adapters import open_provider
 from tocsin.workers.providers.credentials import parse_credential
@@ -28,8 +29,6 @@ from tocsin.workers.providers.transport import Transport
 from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, note_absence, persist
 
 log = logging.getLogger(__name__)
-
-GROUP = "delivery"
 
 WINDOW = 32
 """Work records of one topic a worker has in hand or waiting."""
@@ -77,7 +76,7 @@ def run_delivery(
 
 def _intake(record: Record, stream: Stream, inbox: Inbox, provider: str, lane: str) -> Intake:
     take = partial(inbox.put, lane)
-    return Intake(stream, record.sessions, work_topic(provider, lane), GROUP, take, window=WINDOW)
+    return Intake(stream, record.sessions, work_topic(provider, lane), DELIVERY, take, window=WINDOW)
 
 
 def _open(transport: Transport, configured: ProviderConfigured, secret: bytes) -> Provider:
