@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import cast
+from weakref import ref
 
 import pytest
 from company import deciding, delivering
 from scene import Scene, eventually
 
 from tocsin.domain.device import Device, fold
-from tocsin.domain.events.app import ProviderConfigured
+from tocsin.domain.events.app import ProviderConfigured, ProviderRemoved
 from tocsin.domain.events.chunk import OutcomeKind, OutcomesRecorded, RetrySet
 from tocsin.domain.events.device import DeviceRetired, OptedOut, Retirement, TokenChanged
 from tocsin.domain.events.send import DevicesExcluded, InDoubt, SendCompleted
@@ -17,7 +19,7 @@ from tocsin.domain.message import Message
 from tocsin.domain.payloads import push_id
 from tocsin.domain.personal import Personal
 from tocsin.eventlog.stream.port import Stream
-from tocsin.workers.delivery.credentials import Credentials, Unusable
+from tocsin.workers.delivery.credentials import Credentials, Unusable, Way
 from tocsin.workers.providers.port import Provider
 
 
@@ -190,6 +192,21 @@ def test_a_credential_that_nothing_can_be_made_of_is_unusable_and_stops_no_worke
 
     way = Credentials(scene.record, fail).way(scene.app_id, "wns", "default")
     assert way == Unusable("its configuration cannot be used (ValueError)")
+
+
+def test_a_provider_that_was_removed_is_let_go_of_once_its_app_is_looked_at_again(scene: Scene) -> None:
+    class Made:
+        """Stands for an adapter with its secret."""
+
+    credentials = Credentials(scene.record, lambda _configured, _secret: cast(Provider, Made()))
+    way = credentials.way(scene.app_id, "wns", "default")
+    assert isinstance(way, Way)
+    made = ref(way.provider)
+    del way
+    scene.write(scene.app_id, ProviderRemoved(provider="wns"))
+    removed = Unusable("wns is not configured (profile default)")
+    eventually(lambda: credentials.way(scene.app_id, "wns", "default") == removed, "the removal is noticed")
+    assert made() is None
 
 
 def test_a_credential_that_is_put_right_lets_the_held_devices_go_on(scene: Scene, stream: Stream) -> None:

@@ -59,7 +59,7 @@ class Credentials:
         self._record = record
         self._make = make
         self._apps: dict[UUID, tuple[Followed[App], float]] = {}
-        self._ways: dict[tuple[UUID, str, str], Way] = {}
+        self._ways: dict[UUID, dict[tuple[str, str], Way]] = {}
 
     def way(self, app_id: UUID, provider: str, profile: str) -> Way | Unusable:
         """How to reach ``provider`` for this app, or why not, which is never said of an app as it was a while ago."""
@@ -75,9 +75,10 @@ class Credentials:
         configured = app.providers.get((provider, profile))
         if configured is None:
             return Unusable(f"{provider} is not configured (profile {profile})")
-        way = self._ways.get((app_id, provider, profile))
+        ways = self._ways.setdefault(app_id, {})
+        way = ways.get((provider, profile))
         if way is None or way.configured != configured:
-            way = self._ways[app_id, provider, profile] = self._open(configured)
+            way = ways[provider, profile] = self._open(configured)
         if way.provider is None or time.monotonic() < way.paused_until:
             return Unusable(way.reason)
         return way
@@ -102,15 +103,22 @@ class Credentials:
     def _app(self, app_id: UUID) -> App | None:
         stream, read_at = self._apps.get(app_id) or (Followed(self._record, app_id, evolve), float("-inf"))
         if time.monotonic() - read_at > LOOK_AGAIN_AFTER:
-            stream.refresh()
-            self._apps[app_id] = stream, time.monotonic()
+            self._refresh(app_id, stream)
         return stream.state
 
     def _is_changed(self, app_id: UUID) -> bool:
         """Whether something happened to the app since it was last looked at."""
         stream, _ = self._apps[app_id]
+        return self._refresh(app_id, stream)
+
+    def _refresh(self, app_id: UUID, stream: Followed[App]) -> bool:
+        """Look at an app anew, and let go of what it reaches no longer; whether something happened to it."""
+        changed = stream.refresh()
         self._apps[app_id] = stream, time.monotonic()
-        return stream.refresh()
+        if changed and stream.state is not None:
+            for removed in self._ways.get(app_id, {}).keys() - stream.state.providers.keys():
+                del self._ways[app_id][removed]
+        return changed
 
     def _open(self, configured: ProviderConfigured) -> Way:
         try:

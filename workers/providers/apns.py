@@ -6,6 +6,7 @@ import hashlib
 import threading
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 import jwt
 import msgspec
@@ -24,7 +25,8 @@ from tocsin.workers.providers.tokens import Bearer, NoTokens, SignedTokens, Toke
 TOKEN_LIFETIME = 2400.0
 """Seconds: Apple wants a provider token renewed no more often than every 20 minutes and at least every 60."""
 
-_signed: dict[str, SignedTokens] = {}
+# Whoever holds a provider holds its tokens: a key that nobody uses any more does not stay in memory.
+_signed: WeakValueDictionary[str, SignedTokens] = WeakValueDictionary()
 _signed_lock = threading.Lock()
 
 
@@ -87,9 +89,10 @@ def provider_tokens(credential: ApnsCredential) -> SignedTokens:
     key = (credential.signing_key or "").encode()
     identity = hashlib.sha256(b"\0".join([credential.team_id.encode(), credential.key_id.encode(), key])).hexdigest()
     with _signed_lock:
-        if identity not in _signed:
-            _signed[identity] = SignedTokens(lambda now: _sign(credential, now), TOKEN_LIFETIME)
-        return _signed[identity]
+        tokens = _signed.get(identity)
+        if tokens is None:
+            tokens = _signed[identity] = SignedTokens(lambda now: _sign(credential, now), TOKEN_LIFETIME)
+        return tokens
 
 
 def _sign(credential: ApnsCredential, now: float) -> str:

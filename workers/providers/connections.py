@@ -155,8 +155,10 @@ class Connections:
         elif result.cause == "timeout" and result.sent_at is not None:
             # Not one answer since this request left: the peer may be gone without a word, or hang.
             self.stalled |= self.last_answer is None or self.last_answer < result.sent_at
+        sink = transfer.sink
+        transfer.rest()
         self._idle.append(transfer)
-        return transfer.sink, result
+        return sink, result
 
     def _watch(self, event: int, descriptor: int, _multi: Any, _data: Any) -> None:
         known = descriptor in self._selector.get_map()

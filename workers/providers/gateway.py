@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from weakref import WeakSet
 
 from tocsin.workers.providers.exchange import HttpRequest, HttpResult
 from tocsin.workers.providers.port import Answer, Provider, Push, TokenRefused
@@ -46,7 +47,7 @@ class Gateway:
         self._channel = transport.channel(capacity)
         self._timeout = timeout
         self._parked: dict[Provider, deque[Errand]] = {}
-        self._heard: set[Provider] = set()
+        self._heard: WeakSet[Provider] = WeakSet()
         self._ready: list[Answer] = []
 
     @property

@@ -115,6 +115,11 @@ class Transfer:
         set_option(pycurl.POSTFIELDS, request.body)
         set_option(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
 
+    def rest(self) -> None:
+        """Let go of the request that has ended: its handle may lie idle for long."""
+        self.tag = self.sink = None
+        self._request_body = b""
+
     def _on_request(self, *_addresses: Any) -> int:
         if self.sent_at is not None:
             return ABORT
