@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -127,14 +128,16 @@ class Record:
         claims: Sequence[Claim] = (),
         secrets: Sequence[Secret] = (),
         command: CommandRecord | None = None,
+        unchanged: Mapping[UUID, int] = MappingProxyType({}),
     ) -> Appended:
         """Append one command's entries with what must commit with them; return once they are durable.
 
+        ``unchanged``: other streams, which exist, and the versions they were decided on: refused where one has moved.
         Raises VersionConflict, ClaimRefused or Repeated where refused, with nothing kept; OperationalError where the
         database is away and nothing may be assumed.
         """
         for _ in range(_KEY_ATTEMPTS):
-            outcome = self._group.append(self._unit(entries, claims, secrets, command))
+            outcome = self._group.append(self._unit(entries, claims, secrets, command, unchanged))
             if isinstance(outcome, Appended):
                 return outcome
             if not isinstance(outcome, KeyConflict):
@@ -187,9 +190,10 @@ class Record:
         claims: Sequence[Claim] = (),
         secrets: Sequence[Secret] = (),
         command: CommandRecord | None = None,
+        unchanged: Mapping[UUID, int] = MappingProxyType({}),
     ) -> Unit:
         events, keys = self.codec.encode(entries)
-        return Unit(events, claims, keys.made, secrets, command, keys.erasures)
+        return Unit(events, claims, keys.made, secrets, command, keys.erasures, unchanged)
 
     def _units(self, prepared: Sequence[tuple[Sequence[Entry], Sequence[Claim]]]) -> list[Unit]:
         events, keys = self.codec.encode([entry for entries, _ in prepared for entry in entries])

@@ -49,8 +49,9 @@ class CommandRecord:
 class Unit:
     """Appended whole or not at all.
 
-    ``erasures``: the record's count of erasures when the keys that sealed the events were looked up; None where nothing
-    is sealed. Raises ValueError where the events of a stream do not follow on each other.
+    ``unchanged``: streams it appends nothing to, and the version each must stand at still. ``erasures``: the record's
+    count of erasures when the keys that sealed the events were looked up; None where nothing is sealed. Raises
+    ValueError where the events of a stream do not follow on each other.
     """
 
     events: Sequence[StoredEvent]
@@ -59,11 +60,13 @@ class Unit:
     secrets: Sequence[Secret] = ()
     command: CommandRecord | None = None
     erasures: int | None = None
+    unchanged: Mapping[UUID, int] = field(default_factory=dict)
     streams: Mapping[UUID, int] = field(init=False)
-    """The streams it appends to, and the first version it brings for each."""
+    """The streams it appends to or relies on, and for each the first version it brings or leaves free."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "streams", _first_versions(self.events))
+        relied_on = {stream: version + 1 for stream, version in self.unchanged.items()}
+        object.__setattr__(self, "streams", relied_on | _first_versions(self.events))
 
 
 def _first_versions(events: Sequence[StoredEvent]) -> dict[UUID, int]:

@@ -244,6 +244,26 @@ class TestDataKeys:
         assert user_of(record, mine) == user_of(record, theirs) == "ann"
 
 
+class TestReliance:
+    @pytest.mark.parametrize("size", [1, 300])
+    def test_what_relies_on_a_stream_that_has_moved_is_refused_whole(self, record: Record, size: int) -> None:
+        device, told = uuid4(), [subscription() for _ in range(size)]
+        record.append([subscription(stream=device)])
+        record.append([subscription("moved", stream=device, version=2)])
+        with pytest.raises(VersionConflict) as refusal:
+            record.append(told, unchanged={device: 1})
+        assert refusal.value.stream_id == device
+        assert record.load(told[0].stream_id) == []
+        assert record.head().position == 2
+
+    @pytest.mark.parametrize("size", [1, 300])
+    def test_what_relies_on_a_stream_that_stands_is_appended_beside_it(self, record: Record, size: int) -> None:
+        device, told = uuid4(), [subscription() for _ in range(size)]
+        record.append([subscription(stream=device)])
+        assert record.append(told, unchanged={device: 1}).last == 1 + size
+        assert len(record.load(device)) == 1
+
+
 class TestBulk:
     def test_refused_units_come_back_as_refusals_between_the_appended(self, record: Record, record_url: str) -> None:
         known = registration()
