@@ -56,9 +56,9 @@ def resolve(
     """The devices that matched as the record stood at position ``as_of``: the same answer at any later time, but that a
     device erased since is no longer found by its alias or its properties.
 
-    By provider, those that none reaches last, then by device. Rows are streamed over ``connection``, in a transaction
-    that lasts as long as the iteration. ``digest``: the key ring's. Raises TooEarly; Invalid for an expression that
-    does not parse.
+    First those to send to, by provider and device, then those left out, by device. Rows are streamed over
+    ``connection``, in a transaction that lasts as long as the iteration. ``digest``: the key ring's. Raises TooEarly;
+    Invalid for an expression that does not parse.
     """
     with connection.transaction():
         if passed_schemas(connection, [SCHEMA]) < as_of:
@@ -66,7 +66,7 @@ def resolve(
         statement, parameters = _statement(app_id, audience, as_of, digest)
         with connection.cursor(name="audience", binary=True) as cursor:
             cursor.itersize = _STREAMED
-            cursor.execute(f'{statement} order by r.provider collate "C", d.device_id'.encode(), parameters)
+            cursor.execute(f"select * from ({statement}) matched {_ORDER}".encode(), parameters)
             for device_id, platform, provider, exclusion in cursor:
                 yield AudienceRow(device_id, platform, provider, Exclusion(exclusion) if exclusion else None)
 
@@ -85,6 +85,8 @@ def count(
         side[key] = side.get(key, 0) + number
     return counts
 
+
+_ORDER = 'order by case when exclusion is null then provider end collate "C", device_id'
 
 _MATCHED = """
     with reach as (

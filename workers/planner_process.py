@@ -14,6 +14,7 @@ from tocsin.domain.catalog import NAMES
 from tocsin.domain.events.send import SendStarted
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stream.port import EVENTS, Stream
+from tocsin.eventlog.unit import VersionConflict
 from tocsin.projections.audience import AudienceRow, TooEarly, resolve
 from tocsin.workers.clock import DatabaseClock
 from tocsin.workers.groups import PLANNER
@@ -38,7 +39,7 @@ def run_planner(
 ) -> None:
     """Plan sends as they start, until ``stop`` is set. Raises StaleEpoch where the record was restored."""
     clock = DatabaseClock(record.sessions)
-    planner = Planner(record, _resolver(record), clock.now, stop.is_set, size)
+    planner = Planner(record, resolver(record), clock.now, stop.is_set, size)
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="plan") as threads:
 
         def take(task: Task) -> None:
@@ -63,7 +64,9 @@ def run_planner(
         raise intake.fault
 
 
-def _resolver(record: Record) -> Resolve:
+def resolver(record: Record) -> Resolve:
+    """How a planner finds audiences: in the read model, over sessions of the record's."""
+
     @contextmanager
     def resolved(app_id: UUID, audience: Audience, as_of: int) -> Iterator[Iterable[AudienceRow]]:
         with record.sessions.connection() as connection:
@@ -82,11 +85,14 @@ def _handle(planner: Planner, task: Task, stop: threading.Event) -> None:
     pause = 0.0
     while not stop.wait(pause):
         try:
-            planner.plan(task.event.originator_id, task.event.position)
+            planner.plan(task.event.originator_id)
         except TooEarly:
             pause = LOOK_AGAIN
         except Interrupted:
             return
+        except VersionConflict:
+            log.info("send %s was stopped, or another planner is at it", task.event.originator_id)
+            pause = RETRY_EVERY
         except DATABASE_AWAY as away:
             note_absence(log, "the database is away, planning again", away)
             pause = RETRY_EVERY

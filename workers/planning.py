@@ -50,22 +50,45 @@ class Counts:
 
 
 class Portions:
-    """Divides rows, which come ordered by provider, as they are read: no more than a portion of each kind is held."""
+    """Divides rows as they are read: no more than a portion of each kind is held.
+
+    Rows come as ``projections.audience.resolve`` orders them: those to send to by provider and device, those left out
+    by device.
+    """
 
     def __init__(self, size: Callable[[int], int] = chunk_size) -> None:
         self.counts = Counts()
         self._size = size
+        self._taken_in: tuple[str, UUID] | tuple[()] = ()
+        self._left_out: tuple[UUID] | tuple[()] = ()
         self._provider = ""
         self._devices: list[UUID] = []
         self._excluded: list[tuple[UUID, Exclusion]] = []
         self._excluded_count = 0
 
+    def go_on_after(self, portion: Portion | Excluded) -> None:
+        """Count a portion that is recorded, the next of its kind, whatever the rows of now would make of it."""
+        if isinstance(portion, Portion):
+            self.counts.by_provider[portion.provider] += len(portion.devices)
+            self.counts.providers.append(portion.provider)
+            self._taken_in = (portion.provider, portion.devices[-1])
+        else:
+            self.counts.excluded.update(exclusion.value for _, exclusion in portion.devices)
+            self._excluded_count += 1
+            self._left_out = (portion.devices[-1][0],)
+
     def divide(self, rows: Iterable[AudienceRow]) -> Iterator[Portion | Excluded]:
-        """The portions of ``rows``, in an order and with ordinals that depend on the rows alone."""
+        """The portions of what comes in ``rows`` after those recorded, in an order and with ordinals that depend on the
+        rows alone.
+
+        Rows up to the last device of the last portion recorded are passed over: they are in it or those before it, or
+        were not found when it was planned.
+        """
         for row in rows:
             if row.exclusion is None and row.provider is not None:
-                yield from self._take_in(row.device_id, row.provider)
-            else:
+                if (row.provider, row.device_id) > self._taken_in:
+                    yield from self._take_in(row.device_id, row.provider)
+            elif (row.device_id,) > self._left_out:
                 yield from self._leave_out(row.device_id, row.exclusion or Exclusion.NO_PROVIDER)
         yield from self._close_chunk()
         yield from self._close_excluded()

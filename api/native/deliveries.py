@@ -130,7 +130,7 @@ def report(form: dict[str, Any], app_id: UUID, send_id: UUID) -> Response:
 @reads(
     AudienceAnswer,
     "The audience as recorded; recomputed, it is application/x-ndjson: a line a device, and a last line that says"
-    " whether the counts are those recorded.",
+    " whether the counts are those recorded. Devices erased since are no longer found by an alias or a property.",
     parameters=[query("recompute", "Work it out again at the position it was frozen at.", {"type": "boolean"})],
 )
 def audience_of(app_id: UUID, send_id: UUID) -> Response:

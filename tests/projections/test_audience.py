@@ -153,7 +153,12 @@ def expected(entries: Sequence[Entry], app_id: UUID, audience: Audience, as_of: 
         for device_id, state in states.items()
         if is_meant(device_id, state, audience)
     ]
-    return sorted(rows, key=lambda row: (row.provider is None, row.provider, row.device_id))
+    return sorted(rows, key=in_order)
+
+
+def in_order(row: AudienceRow) -> tuple[bool, str, UUID]:
+    """Those to send to by provider and device, then those left out by device."""
+    return row.exclusion is not None, (row.provider or "") if row.exclusion is None else "", row.device_id
 
 
 def is_meant(device_id: UUID, state: Device, audience: Audience) -> bool:
@@ -279,17 +284,22 @@ def test_a_position_the_read_model_has_not_reached_is_no_answer_yet(
         count(connection, history.app_id, Audience(everyone=True), digest, history.position + 100)
 
 
-def test_an_audience_is_streamed_in_the_order_of_provider_and_device(
+def test_an_audience_is_streamed_by_provider_and_device_and_after_it_who_is_left_out(
     history: History, project: Project, connection: Connection[Any]
 ) -> None:
     ids = [uuid4() for _ in range(12_000)]
-    platforms = ("windows", "android", "ios")
+    platforms = ("windows", "android", "ios", "web")
+    history.append(history.app_id, *map(configured, ("apns", "fcm", "wns")))
     history.append_each(
-        (device_id, DeviceRegistered(platform=platforms[number % 3])) for number, device_id in enumerate(ids)
+        (
+            device_id,
+            DeviceRegistered(platform=platforms[number % 4], token=Personal(device_id, "t") if number % 5 else None),
+        )
+        for number, device_id in enumerate(ids)
     )
     project("audience")
     digest = history.record.keyring.digest
     found = list(resolve(connection, history.app_id, Audience(everyone=True), history.position, digest))
     assert len(found) == 12_000
-    keys = [(row.provider, row.device_id) for row in found]
-    assert keys == sorted(keys)
+    assert {row.provider for row in found if row.exclusion is None} == {"apns", "fcm", "wns"}
+    assert found == sorted(found, key=in_order)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+import psycopg
 from patience import PATIENCE, eventually
 
 from tocsin.commands.context import Context
@@ -20,7 +22,7 @@ from tocsin.domain.chunk import Chunk
 from tocsin.domain.entry import Entry, Fact, system
 from tocsin.domain.events.app import AppCreated, ProviderConfigured
 from tocsin.domain.events.chunk import OutcomeKind
-from tocsin.domain.events.device import DeviceRegistered
+from tocsin.domain.events.device import DeviceRegistered, DeviceRetired, Retirement
 from tocsin.domain.message import Message
 from tocsin.domain.personal import Personal
 from tocsin.domain.send import RequestSend, Send
@@ -71,22 +73,56 @@ class Scene:
         sealed = self.record.vault.seal(secret_id, self.app_id, provider, secret)
         self.write(self.app_id, configured, secrets=[sealed])
 
-    def register(self, provider: str, tokens: Iterable[str], **members: Any) -> list[UUID]:
+    def register(self, provider: str, tokens: Iterable[str], alias: str | None = None, **members: Any) -> list[UUID]:
         """Register a device for each token."""
         devices, units = [], []
         for token in tokens:
             device_id = uuid4()
             fact = DeviceRegistered(
-                platform=PLATFORMS[provider], token=Personal(device_id, token), environment=None, **members
+                platform=PLATFORMS[provider],
+                token=None if token is None else Personal(device_id, token),
+                environment=None,
+                alias=None if alias is None else Personal(device_id, alias),
+                **members,
             )
             devices.append(device_id)
             units.append((envelopes(CONTEXT, Change(device_id, self.app_id, 0, [fact])), ()))
         self.record.append_many(units)
         return devices
 
-    def phones(self, count: int, start: str = "", provider: str = "apns") -> list[UUID]:
+    def phones(self, count: int, start: str = "", provider: str = "apns", alias: str | None = None) -> list[UUID]:
         """Register ``count`` devices whose tokens begin with ``start``, which may ask the sandbox for a fault."""
-        return self.register(provider, (self.token(provider, start) for _ in range(count)))
+        return self.register(provider, (self.token(provider, start) for _ in range(count)), alias)
+
+    def erase(self, devices: Sequence[UUID]) -> None:
+        """Destroy the personal data of devices, and retire them."""
+        with psycopg.connect(self.database_url) as connection:
+            self.record.keyring.destroy(connection, devices)
+        for device_id in devices:
+            self.write(device_id, DeviceRetired(reason=Retirement.ERASED))
+
+    def count(self, kind: str) -> int:
+        """How many events of a type there are."""
+        with self.record.sessions.connection() as connection:
+            row = connection.execute("select count(*) from record.events where type = %s", (kind,)).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    @contextmanager
+    def appends_held_up(self, kind: str, least: int) -> Iterator[None]:
+        """While nobody can append, at a moment when there are ``least`` events of a type or more."""
+        with psycopg.connect(self.database_url) as connection:
+
+            def reached() -> bool:
+                connection.execute("select from record.head for update")
+                if self.count(kind) >= least:
+                    return True
+                connection.rollback()
+                return False
+
+            eventually(reached, f"{least} {kind}")
+            yield
+            connection.rollback()
 
     def token(self, provider: str, start: str = "") -> str:
         """A new token in the provider's form."""

@@ -11,12 +11,20 @@ from tocsin.domain.events.send import Exclusion
 from tocsin.projections.audience import AudienceRow
 from tocsin.workers.planning import MAX_EXCLUDED, Excluded, Portion, Portions, chunk_size
 
+
+def _order(pair: tuple[str | None, Exclusion | None]) -> tuple[bool, str]:
+    """Those to send to first, by provider."""
+    provider, exclusion = pair
+    reachable = exclusion is None and provider is not None
+    return not reachable, (provider or "") if reachable else ""
+
+
 rows = st.lists(
     st.tuples(st.sampled_from(["apns", "fcm", "wns", None]), st.sampled_from([None, None, *Exclusion])), max_size=200
 ).map(
     lambda pairs: [
         AudienceRow(UUID(int=number), "any", provider, exclusion)
-        for number, (provider, exclusion) in enumerate(sorted(pairs, key=lambda pair: pair[0] or "zzz"))
+        for number, (provider, exclusion) in enumerate(sorted(pairs, key=_order))
     ]
 )
 sizes = st.integers(1, 20)
@@ -69,3 +77,26 @@ def test_small_sends_have_small_chunks_and_large_ones_large() -> None:
     sizes = [chunk_size(ordinal) for ordinal in range(100)]
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1] == 1000
+
+
+@given(rows, st.data(), sizes)
+def test_a_plan_gone_on_with_takes_in_everyone_once_though_some_are_no_longer_found(
+    audience: list[AudienceRow], data: st.DataObject, size: int
+) -> None:
+    before = list(Portions(lambda _: size).divide(audience))
+    recorded = before[: data.draw(st.integers(0, len(before)), "portions recorded")]
+    lost = data.draw(st.sets(st.sampled_from(audience)) if audience else st.just(set()), "rows no longer found")
+    again = Portions(lambda _: size)
+    for portion in recorded:
+        again.go_on_after(portion)
+    planned = [*recorded, *again.divide(row for row in audience if row not in lost)]
+    named = [device if isinstance(device, UUID) else device[0] for portion in planned for device in portion.devices]
+    kept = {device if isinstance(device, UUID) else device[0] for portion in recorded for device in portion.devices}
+    assert sorted(named) == sorted(row.device_id for row in audience if row not in lost or row.device_id in kept)
+    for kind in (Portion, Excluded):
+        ordinals = [portion.ordinal for portion in planned if isinstance(portion, kind)]
+        assert ordinals == list(range(len(ordinals)))
+    firsts = [portion.first for portion in planned if isinstance(portion, Portion)]
+    chunks = [len(portion.devices) for portion in planned if isinstance(portion, Portion)]
+    assert firsts == [sum(chunks[:number]) for number in range(len(chunks))]
+    assert again.counts.by_provider.total() == sum(chunks)

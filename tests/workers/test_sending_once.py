@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -158,12 +157,12 @@ def test_a_planner_killed_half_way_plans_the_same_chunks(scene: Scene, last: str
         staff.start("project")
         planner = staff.start("plan")
         send_id = scene.request()
-        with _appends_held_up(scene, last, 200):
+        with scene.appends_held_up(last, 200):
             staff.kill(planner)
-            assert _count(scene, last) < PLANNED
-            assert _count(scene, "send.audience_frozen") == others
+            assert scene.count(last) < PLANNED
+            assert scene.count("send.audience_frozen") == others
         staff.start("plan")
-        eventually(lambda: _count(scene, "chunk.due") == PLANNED, "every chunk is due")
+        eventually(lambda: scene.count("chunk.due") == PLANNED, "every chunk is due")
     finally:
         staff.close()
     chunks = scene.chunks(send_id)
@@ -222,33 +221,9 @@ def _wait_for_the_middle(scene: Scene, role: str) -> None:
         eventually(lambda: scene.sandbox.stats()["total"], "something is sent")
 
 
-@contextmanager
-def _appends_held_up(scene: Scene, kind: str, least: int) -> Iterator[None]:
-    """While nobody can append, at a moment when there are ``least`` events of a type or more."""
-    with psycopg.connect(scene.database_url) as connection:
-
-        def reached() -> bool:
-            connection.execute("select from record.head for update")
-            if _count(scene, kind) >= least:
-                return True
-            connection.rollback()
-            return False
-
-        eventually(reached, f"{least} {kind}")
-        yield
-        connection.rollback()
-
-
 def _drop_sessions(scene: Scene) -> None:
     with psycopg.connect(scene.database_url, autocommit=True) as connection:
         connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid()"
         )
-
-
-def _count(scene: Scene, kind: str) -> int:
-    with scene.record.sessions.connection() as connection:
-        row = connection.execute("select count(*) from record.events where type = %s", (kind,)).fetchone()
-    assert row is not None
-    return int(row[0])
