@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -85,6 +86,8 @@ def main() -> None:
 
     `tocsin up` runs all of it on this machine; every role also runs alone.
     """
+    # For the processes started from here: a folder of Tocsin's name where the user stands, such as a clone, is not it.
+    os.environ["PYTHONSAFEPATH"] = "1"
 
 
 @main.command(epilog=_example("tocsin up --data ./data --sandbox", "tocsin up --data /var/lib/tocsin --port 8080"))

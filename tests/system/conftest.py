@@ -21,6 +21,8 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     directory = Path(tempfile.mkdtemp(prefix="tocsin-system-"))
     # As root, the database's own account has to pass through.
     directory.chmod(0o711)
+    # What a clone is called.
+    (directory / "tocsin").mkdir()
     instance = Instance(directory / "data", tmp_path_factory.mktemp("log") / "up.log", "--sandbox")
     try:
         instance.start()

@@ -23,9 +23,11 @@ from tocsin.sandbox.handle import SandboxHandle
 
 T = TypeVar("T")
 
+_TOCSIN = str(Path(sys.executable).with_name("tocsin"))
+
 
 class Instance:
-    """One data directory and, while it runs, the supervisor on it."""
+    """One data directory and, while it runs, the supervisor on it. Commands are run where the data directory lies."""
 
     def __init__(self, directory: Path, log: Path, *options: str) -> None:
         self.directory = directory
@@ -36,9 +38,11 @@ class Instance:
     def start(self) -> None:
         """Start everything and wait until it says that it is up."""
         said = self.log.stat().st_size if self.log.exists() else 0
-        command = [sys.executable, "-m", "tocsin", "up", "--data", str(self.directory), "--port", "0", *self._options]
+        command = [_TOCSIN, "up", "--data", str(self.directory), "--port", "0", *self._options]
         with self.log.open("ab") as log:
-            self._supervisor = subprocess.Popen(command, stdout=log, stderr=log, env=_environment(), cwd="/")
+            self._supervisor = subprocess.Popen(
+                command, stdout=log, stderr=log, env=_environment(), cwd=self.directory.parent
+            )
         eventually(lambda: self._is_up(said), f"it is up; its log is {self.log}")
 
     def _is_up(self, said: int) -> bool:
@@ -153,8 +157,10 @@ class Instance:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command on the same data."""
-        command = [sys.executable, "-m", "tocsin", *arguments, "--data", str(self.directory)]
-        return subprocess.run(command, env=_environment(), cwd="/", capture_output=True, text=True, check=False)
+        command = [_TOCSIN, *arguments, "--data", str(self.directory)]
+        return subprocess.run(
+            command, env=_environment(), cwd=self.directory.parent, capture_output=True, text=True, check=False
+        )
 
 
 def is_private(file: Path) -> bool:

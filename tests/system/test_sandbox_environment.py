@@ -17,6 +17,11 @@ def test_so_are_the_admin_token_and_the_master_key(instance: Instance) -> None:
     assert is_private(instance.directory / "master.key")
 
 
+def test_a_folder_of_tocsins_name_where_it_was_started_is_not_taken_for_it(instance: Instance) -> None:
+    assert (instance.directory.parent / "tocsin").is_dir()
+    assert instance.is_whole()
+
+
 def test_with_what_it_says_a_push_arrives_at_a_fake_device(instance: Instance) -> None:
     known = instance.environment()
     app = f"/apps/{known['TOCSIN_APP']}"
