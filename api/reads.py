@@ -15,7 +15,7 @@ from flask import Response, request
 from tocsin.api.requests import JSON, accepts, address_of
 from tocsin.api.services import services
 from tocsin.domain.errors import Invalid, Unavailable
-from tocsin.projections.pages import Page
+from tocsin.projections.pages import Page, page
 from tocsin.projections.registry import passed
 
 T = TypeVar("T")
@@ -24,6 +24,9 @@ K = TypeVar("K")
 DEFAULT_LIMIT = 100
 LARGEST_LIMIT = 1000
 LARGEST_POSITION = 2**63 - 1
+AFTER = "after"
+"""The query parameter by which a feed is begun after a position."""
+
 WAIT = 5.0
 """Seconds a read waits for the position it asks for."""
 
@@ -117,6 +120,16 @@ def _foreign_cursor() -> Invalid:
     return Invalid("this cursor is not one of ours: take it from `next` of a page", field="cursor")
 
 
+def within(items: Sequence[T], key: Callable[[T], Any], kind: Any) -> Page[T, Any]:
+    """The page asked for of ``items`` that are all at hand, in the order of ``key``, which is a ``kind``.
+
+    Raises Invalid.
+    """
+    wanted, start = limit(), after(kind)
+    left = [item for item in sorted(items, key=key) if start is None or key(item) > start]
+    return page(left, wanted, key)
+
+
 def paged(page: Page[T, K], present: Callable[[T], Any], **extra: Any) -> Response:
     """A page as JSON, its next page by cursor and by ``Link`` (RFC 8288). ``extra``: further members of the body."""
     cursor = None if page.next is None else encoded_cursor(msgspec.json.encode(page.next))
@@ -127,7 +140,9 @@ def page_of(items: Sequence[Any], cursor: str | None, **extra: Any) -> Response:
     """Items that are ready to be encoded, and the cursor of what follows."""
     response = as_json({"items": items, "next": cursor, **extra})
     if cursor is not None:
-        arguments: dict[str, Any] = {**request.args.to_dict(), **(request.view_args or {}), "cursor": cursor}
+        # The cursor stands in the place of a start that was named otherwise.
+        asked = {name: value for name, value in request.args.items() if name != AFTER}
+        arguments: dict[str, Any] = {**asked, **(request.view_args or {}), "cursor": cursor}
         response.headers["Link"] = f'<{address_of(request.endpoint or "", **arguments)}>; rel="next"'
     return response
 

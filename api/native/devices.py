@@ -22,7 +22,7 @@ from tocsin.api.native.devices_json import (
 )
 from tocsin.api.native.document import AS_OF, lists, one_of, query, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
-from tocsin.api.reads import after, as_json, chosen, limit, paged, reading
+from tocsin.api.reads import after, as_json, chosen, limit, paged, reading, within
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
 from tocsin.api.writes import Answer, write
@@ -148,7 +148,7 @@ def opt_in(app_id: UUID, device_id: UUID) -> Response:
 def subscriptions(app_id: UUID, device_id: UUID) -> Response:
     """The device's tags."""
     found = known_device(app_id, device_id)
-    return paged(Page(tuple(found.tags), None), lambda tag: SubscriptionAnswer(device_id=device_id, tag=tag))
+    return paged(within(found.tags, str, str), lambda tag: SubscriptionAnswer(device_id=device_id, tag=tag))
 
 
 @blueprint.route("/devices/<uuid:device_id>/subscriptions/<path:tag>", methods=["PUT"])

@@ -15,7 +15,7 @@ from tocsin.api.bodies import Resources
 from tocsin.api.native.access import EVERYBODY, caller, needs
 from tocsin.api.native.document import lists, query
 from tocsin.api.native.events_json import EventAnswer, event_answer
-from tocsin.api.reads import decoded_cursor, encoded_cursor, limit, number_argument, page_of, position_argument
+from tocsin.api.reads import AFTER, decoded_cursor, encoded_cursor, limit, number_argument, page_of, position_argument
 from tocsin.api.services import services
 from tocsin.domain.described import described
 from tocsin.domain.errors import Invalid, TocsinError
@@ -39,7 +39,7 @@ PARAMETERS = [
         f"Seconds (at most {LONGEST_WAIT}) to wait for an event where there is none.",
         {"type": "integer", "minimum": 0, "maximum": LONGEST_WAIT},
     ),
-    query("after", "Begin after this position.", {"type": "integer", "minimum": 0}),
+    query(AFTER, "Begin after this position.", {"type": "integer", "minimum": 0}),
 ]
 
 ENDED = {"ended": {"type": "boolean", "description": "There was nothing more when this was read."}}
@@ -113,11 +113,11 @@ def _await(app_id: UUID | None, page: FeedPage, names: Collection[str] | None, s
 
 
 def _start(epoch: int) -> Address:
-    cursor, position = request.args.get("cursor"), position_argument("after")
+    cursor, position = request.args.get("cursor"), position_argument(AFTER)
     if cursor is None:
         return START if position is None else after_position(position)
     if position is not None:
-        raise Invalid("begin after a cursor or after a position, not both", field="after")
+        raise Invalid("begin after a cursor or after a position, not both", field=AFTER)
     place = _place(decoded_cursor(cursor))
     if place.epoch != epoch:
         raise Gone(

@@ -19,7 +19,7 @@ from tocsin.api.native.notifications_json import (
     followup_of_row,
     followup_of_state,
 )
-from tocsin.api.reads import as_json, paged
+from tocsin.api.reads import as_json, paged, within
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
 from tocsin.api.writes import Answer
@@ -27,7 +27,6 @@ from tocsin.commands.notifications import NotificationResult
 from tocsin.domain import notification as notification_rules
 from tocsin.domain.errors import NotFound
 from tocsin.domain.notification import AddFollowup, AmendFollowup, WithdrawFollowup
-from tocsin.projections.pages import Page
 
 blueprint = Resources(
     "followups",
@@ -59,7 +58,7 @@ def add(form: dict[str, Any], app_id: UUID, notification_id: UUID) -> Response:
 def list_all(app_id: UUID, notification_id: UUID) -> Response:
     """The notification's follow-ups in the order they were added, withdrawn ones among them."""
     found = known_notification(app_id, notification_id)
-    return paged(Page(found.followups, None), followup_of_row)
+    return paged(within(found.followups, lambda row: row.followup_id, int), followup_of_row)
 
 
 @blueprint.route("/followups/<int:followup_id>", methods=["GET"])

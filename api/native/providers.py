@@ -21,7 +21,7 @@ from tocsin.api.native.credentials_json import (
 from tocsin.api.native.document import AS_OF, also_as_form, lists, query, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
 from tocsin.api.providers import addresses_in
-from tocsin.api.reads import as_json, paged, reading
+from tocsin.api.reads import as_json, paged, reading, within
 from tocsin.api.services import services
 from tocsin.api.writes import Answer, write
 from tocsin.commands.apps import change_app, configure_provider
@@ -30,7 +30,6 @@ from tocsin.domain.app import RemoveProvider
 from tocsin.domain.errors import Forbidden, NotFound
 from tocsin.domain.events.app import ProviderConfigured, ProviderRemoved
 from tocsin.projections import apps
-from tocsin.projections.pages import Page
 
 SERVES = ("apps", "audience")
 DEFAULT_PROFILE = "default"
@@ -115,7 +114,7 @@ def list_all(app_id: UUID) -> Response:
     """Every provider's configuration."""
     with reading("apps") as connection:
         found = apps.providers(connection, app_id)
-    return paged(Page(tuple(found), None), provider_of_row)
+    return paged(within(found, lambda row: (row.provider, row.profile), tuple[str, str]), provider_of_row)
 
 
 @blueprint.route("/providers/<provider>", methods=["GET"])
