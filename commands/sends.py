@@ -20,6 +20,7 @@ from tocsin.domain.errors import Conflict, Invalid, NotFound
 from tocsin.domain.message import Message
 from tocsin.domain.notification import Notification
 from tocsin.domain.payloads import check_payload
+from tocsin.domain.personal import Personal
 from tocsin.domain.platforms import provider_for
 from tocsin.domain.send import ApproveSend, CancelSend, RejectSend, RequestSend, Send, Status, WithdrawSend
 
@@ -129,9 +130,10 @@ def _requested(
     app = load_enabled(engine, app_id)
     complete = _with_subject(engine, app_id, request)
     complete = replace(complete, audience=_with_segments(app, complete.audience))
-    _check_devices(engine, app_id, complete.audience.devices)
+    _check_devices(engine, app_id, dict.fromkeys(complete.audience.devices, "audience.devices"))
     loaded = engine.load(send_id, send)
     facts, state = loaded.decide(complete)
+    _check_devices(engine, app_id, _personal_devices(complete.personal))
     for provider in _providers(app, complete.audience):
         check_payload(provider, complete.message)
     assert state is not None
@@ -185,17 +187,24 @@ def _message_of(notification: Notification, followup_id: int | None) -> Message:
     return Message(title=notification.title, body=body, url=notification.url, data=dict(notification.data))
 
 
-def _check_devices(engine: Engine, app_id: UUID, devices: Sequence[UUID]) -> None:
-    if not devices:
+def _check_devices(engine: Engine, app_id: UUID, named: Mapping[UUID, str]) -> None:
+    """``named``: devices, and the field in which each stands. Raises NotFound for those that are not the app's."""
+    if not named:
         return
-    apps = engine.record.apps_of(devices)
-    unknown = [str(device) for device in devices if apps.get(device) != app_id]
+    apps = engine.record.apps_of(named)
+    unknown = [device for device in named if apps.get(device) != app_id]
     if unknown:
         raise NotFound(
             f"{len(unknown)} of the devices named are not devices of this app",
-            field="audience.devices",
-            devices=unknown[:10],
+            field=named[unknown[0]],
+            devices=[str(device) for device in unknown[:10]],
         )
+
+
+def _personal_devices(personal: Sequence[Personal]) -> dict[UUID, str]:
+    """The devices that have messages of their own, and the field in which each is named."""
+    values = enumerate(one.value for one in personal)
+    return {UUID(value["device"]): f"personal.{place}.device" for place, value in values if "device" in value}
 
 
 def _with_segments(app: App, audience: Audience) -> Audience:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from calling import AppendsNothing, Caller, token
@@ -181,6 +181,22 @@ def test_recipients_messages_of_their_own_are_personal_data(campus: Caller, peop
     assert "come home" not in campus.get(f"/sends/{send_id}").text
     told = campus.get(f"/sends/{send_id}/history").json["items"][0]["data"]["personal"]
     assert [one["message"]["body"] for one in told] == ["Ada, come home", "Bob, come home", "Eve, come home"]
+
+
+def test_a_device_that_is_not_the_apps_is_named_neither_in_an_audience_nor_for_a_message_of_its_own(
+    campus: Caller, admin: Caller, people: dict[str, str], appends_nothing: AppendsNothing
+) -> None:
+    other = admin.post("/v1/apps", {"name": "Elsewhere"}).json["app_id"]
+    theirs = admin.post(f"/v1/apps/{other}/devices", {"platform": "ios", "token": token(7)}).json["device_id"]
+    for stranger in (theirs, str(uuid4())):
+        own = [{"device": one, "message": {"body": "Come home"}} for one in (people["bob"], stranger)]
+        asked = {"audience.devices": {"devices": [people["bob"], stranger]}, "personal.1.device": EVERYONE}
+        for field, audience in asked.items():
+            body = {"message": MESSAGE, "audience": audience, "personal": own if field.startswith("personal") else []}
+            with appends_nothing():
+                refused = campus.post("/sends", body)
+            assert (refused.status_code, refused.json["code"]) == (404, "not-found")
+            assert (refused.json["field"], refused.json["devices"]) == (field, [stranger])
 
 
 def test_a_send_is_narrowed_paced_and_found_again_by_its_name(campus: Caller, people: dict[str, str]) -> None:
