@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -241,17 +241,23 @@ def _tally(chunk: Chunk) -> dict[str, int]:
 
 
 def due(
-    connection: Connection[Any], now: datetime, limit: int = 100, kinds: Sequence[DueKind] = tuple(DueKind)
+    connection: Connection[Any],
+    now: datetime,
+    limit: int = 100,
+    kinds: Sequence[DueKind] = tuple(DueKind),
+    but_for: Collection[UUID] = (),
 ) -> list[Due]:
     """What is to be done at ``now``, the longest overdue first, narrowed to ``kinds``.
 
-    An item stays until the events that settle it are projected: doing it a second time must be no event.
+    ``but_for``: sends and chunks of which nothing is wanted; of such a send, nothing of its chunks either. An item
+    stays until the events that settle it are projected: doing it a second time must be no event.
     """
     with connection.cursor(row_factory=args_row(_due), binary=True) as cursor:
         return cursor.execute(
             "select kind, stream_id, send_id, app_id, due_at, detail from agenda_v1.item"
-            " where due_at <= %s and kind = any(%s) order by due_at, stream_id limit %s",
-            (now, list(kinds), limit),
+            " where due_at <= %s and kind = any(%s) and stream_id <> all(%s::uuid[]) and send_id <> all(%s::uuid[])"
+            " order by due_at, stream_id limit %s",
+            (now, list(kinds), list(but_for), list(but_for), limit),
         ).fetchall()
 
 

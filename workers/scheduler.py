@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from contextlib import closing
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from tocsin.commands.context import Context
@@ -21,7 +21,6 @@ from tocsin.commands.engine import Change, envelopes
 from tocsin.domain import chunk as chunks
 from tocsin.domain import send as sends
 from tocsin.domain.entry import Entry, Fact, system
-from tocsin.domain.errors import TocsinError
 from tocsin.domain.send import Send
 from tocsin.eventlog.idempotency import prune
 from tocsin.eventlog.record import Record
@@ -33,6 +32,7 @@ from tocsin.projections.agenda import Due, DueKind, due, held_chunks
 from tocsin.workers.appointments import about_chunk, about_held, about_send
 from tocsin.workers.clock import DatabaseClock
 from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, note_absence
+from tocsin.workers.setbacks import Setbacks
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,11 @@ AT_ONCE = 100
 SETTLED_FOR = 2.0
 """Seconds for which an item that was dealt with is passed over, while the agenda catches up."""
 
+T = TypeVar("T")
+
 OF_SENDS = (DueKind.START_SEND, DueKind.EXPIRE_SEND, DueKind.COMPLETE_SEND)
 OF_CHUNKS = (DueKind.LEASE, DueKind.RETRY, DueKind.ANNOUNCE, DueKind.REPEAT, DueKind.CLOSE_CHUNK)
+OF_ALL = (*OF_SENDS, *OF_CHUNKS)
 
 
 def run_scheduler(record: Record, database_url: str, stop: threading.Event) -> None:
@@ -93,6 +96,7 @@ class Scheduler:
         self._record = record
         self._clock = DatabaseClock(record.sessions)
         self._settled: dict[Hashable, float] = {}
+        self._setbacks: Setbacks[UUID] = Setbacks()
         self._look_at_held = 0.0
         self._last_held = UUID(int=0)
 
@@ -105,7 +109,7 @@ class Scheduler:
         """Do what is due now. True where something was due."""
         now = self._clock.now()
         with self._record.sessions.connection() as connection:
-            found = due(connection, now, AT_ONCE + len(self._settled), (*OF_SENDS, *OF_CHUNKS))
+            found = due(connection, now, AT_ONCE + len(self._settled), OF_ALL, self._setbacks.waiting())
         items = self._unsettled(found)
         changes = [change for item in items if item.kind in OF_SENDS for change in self._about_send(item, now)]
         changes += self._about_chunks([item for item in items if item.kind in OF_CHUNKS], now)
@@ -121,25 +125,28 @@ class Scheduler:
         return [item for item in items if _key(item) not in self._settled]
 
     def _about_send(self, item: Due, now: datetime) -> list[Timely]:
-        entries = self._record.load(item.send_id)
-        state = sends.fold(entry.fact for entry in entries)
-        return _timely(entries, lambda: about_send(self._record, item.send_id, state, item.kind, now) if state else [])
+        def decide() -> list[Timely]:
+            entries = self._record.load(item.send_id)
+            state = _send_state(entries)
+            return _timely(entries, about_send(self._record, item.send_id, state, item.kind, now)) if state else []
+
+        return self._alone(item.send_id, decide) or []
 
     def _about_chunks(self, items: Sequence[Due], now: datetime) -> list[Timely]:
         kinds: dict[UUID, set[DueKind]] = defaultdict(set)
         for item in items:
             kinds[item.stream_id].add(item.kind)
         send_states = self._send_states({item.send_id for item in items})
-        timely = []
-        for chunk_id, entries in self._record.load_many(kinds).items() if kinds else ():
-            state = chunks.fold(entry.fact for entry in entries)
-            if state is not None and state.send_id in send_states:
-                send = send_states[state.send_id]
-                timely += _timely(entries, partial(about_chunk, entries, state, send, kinds[chunk_id], now))
+        timely: list[Timely] = []
+        for chunk_id, entries in self._loaded(kinds).items():
+            timely += self._alone(chunk_id, partial(_about_chunk, entries, send_states, kinds[chunk_id], now)) or []
         return timely
 
     def _send_states(self, send_ids: Collection[UUID]) -> Mapping[UUID, Send]:
-        states = {send_id: sends.fold(entry.fact for entry in self._record.load(send_id)) for send_id in send_ids}
+        states = {
+            send_id: self._alone(send_id, partial(_send_state, entries))
+            for send_id, entries in self._loaded(send_ids).items()
+        }
         return {send_id: state for send_id, state in states.items() if state is not None}
 
     def _about_held(self, now: datetime) -> list[Timely]:
@@ -150,13 +157,38 @@ class Scheduler:
             held = held_chunks(connection, AT_ONCE, self._last_held)
         # The next look goes on after these, and begins again once it has seen all.
         self._last_held = held[-1] if len(held) == AT_ONCE else UUID(int=0)
-        found = list(self._record.load_many(held).values()) if held else []
-        apps = {app_id: self._record.load(app_id) for app_id in {entries[0].app_id for entries in found}}
-        return [
-            change
-            for entries in found
-            for change in _timely(entries, partial(about_held, entries, apps[entries[0].app_id], now))
-        ]
+        found = self._loaded(held)
+        apps = self._loaded({entries[0].app_id for entries in found.values()})
+        timely: list[Timely] = []
+        for chunk_id, entries in found.items():
+            app = apps.get(entries[0].app_id, [])
+            timely += self._alone(chunk_id, partial(_about_held, entries, app, now)) or []
+        return timely
+
+    def _loaded(self, stream_ids: Collection[UUID]) -> Mapping[UUID, list[Entry]]:
+        """The entries of those of the streams that can be read, and are not left alone for now."""
+        wanted = set(stream_ids) - self._setbacks.waiting()
+        if not wanted:
+            return {}
+        try:
+            return self._record.load_many(wanted)
+        except DATABASE_AWAY:
+            raise
+        except Exception as fault:
+            log.info("reading %d streams one by one: %s", len(wanted), fault)
+        found = {stream_id: self._alone(stream_id, partial(self._record.load, stream_id)) for stream_id in wanted}
+        return {stream_id: entries for stream_id, entries in found.items() if entries}
+
+    def _alone(self, stream_id: UUID, attend: Callable[[], T]) -> T | None:
+        """What attending to one stream comes to; None where it failed, so that it is left alone for a while."""
+        try:
+            return attend()
+        except DATABASE_AWAY:
+            raise
+        except Exception:
+            pause = self._setbacks.note(stream_id)
+            log.exception("stream %s cannot be attended to, trying again in %.0f s", stream_id, pause)
+            return None
 
     def _append(self, changes: Sequence[Timely]) -> set[UUID]:
         """Append each by itself; the streams where somebody was quicker, which are looked at again."""
@@ -167,16 +199,28 @@ class Scheduler:
         return {change.change.stream_id for change, outcome in pairs if isinstance(outcome, Refused)}
 
 
-def _timely(entries: Sequence[Entry], decide: Callable[[], Sequence[Fact]]) -> list[Timely]:
-    """What is to be appended to the stream of ``entries``, if anything. A stream that refuses is left for later."""
-    first = entries[0]
-    try:
-        facts = decide()
-    except TocsinError:
-        log.exception("stream %s cannot be attended to", first.originator_id)
+def _send_state(entries: Sequence[Entry]) -> Send | None:
+    return sends.fold(entry.fact for entry in entries)
+
+
+def _about_held(entries: Sequence[Entry], app: Sequence[Entry], now: datetime) -> list[Timely]:
+    return _timely(entries, about_held(entries, app, now))
+
+
+def _about_chunk(
+    entries: Sequence[Entry], send_states: Mapping[UUID, Send], kinds: Collection[DueKind], now: datetime
+) -> list[Timely]:
+    state = chunks.fold(entry.fact for entry in entries)
+    if state is None or state.send_id not in send_states:
         return []
+    return _timely(entries, about_chunk(entries, state, send_states[state.send_id], kinds, now))
+
+
+def _timely(entries: Sequence[Entry], facts: Sequence[Fact]) -> list[Timely]:
+    """What is to be appended to the stream of ``entries``, if anything."""
     if not facts:
         return []
+    first = entries[0]
     context = Context(actor=ACTOR, correlation_id=first.correlation_id, causation_id=first.command_id)
     change = Change(first.originator_id, first.app_id, entries[-1].originator_version, facts, first.root_id)
     return [Timely(context, change)]
