@@ -19,6 +19,7 @@ from tocsin.api.problems import http_error, refused, unexpected, unreachable
 from tocsin.api.requests import begin
 from tocsin.api.services import EXTENSION, Services
 from tocsin.domain.errors import Invalid, TocsinError, Unavailable
+from tocsin.eventlog.recorder import Unacceptable
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def create_app(services: Services) -> Flask:
         dialect.register(app)
     for fault in AWAY:
         app.register_error_handler(fault, _unreachable)
+    app.register_error_handler(Unacceptable, _unexpected)
     app.register_error_handler(TocsinError, _refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)

@@ -17,6 +17,7 @@ from tocsin.domain.app import ROLES
 from tocsin.domain.errors import TocsinError
 from tocsin.domain.lanes import LANES
 from tocsin.domain.platforms import PROVIDERS
+from tocsin.redaction import masked_text, show_the_end
 from tocsin.settings import Settings, SettingsError, load
 
 console = Console(highlight=False)
@@ -33,7 +34,7 @@ class _Command(click.Command):
         except (click.ClickException, click.exceptions.Exit):
             raise
         except _failures() as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(masked_text(str(error))) from error
 
 
 def _failures() -> tuple[type[Exception], ...]:
@@ -88,6 +89,7 @@ def main() -> None:
     """
     # For the processes started from here: a folder of Tocsin's name where the user stands, such as a clone, is not it.
     os.environ["PYTHONSAFEPATH"] = "1"
+    sys.excepthook = show_the_end
 
 
 @main.command(epilog=_example("tocsin up --data ./data --sandbox", "tocsin up --data /var/lib/tocsin --port 8080"))
@@ -211,7 +213,7 @@ def healthy(settings: Settings, role: str, providers: tuple[str, ...], port: int
     try:
         health.check(settings, health.Role(role), providers or PROVIDERS, port)
     except health.Unhealthy as unhealthy:
-        raise click.ClickException(str(unhealthy)) from unhealthy
+        raise click.ClickException(masked_text(str(unhealthy))) from unhealthy
 
 
 @main.command(epilog=_example("tocsin rebuild --data ./data devices", "tocsin rebuild --data ./data --all"))

@@ -1,9 +1,13 @@
-"""Keeps secrets out of what is written for people: by the name a value goes under, and by what it looks like."""
+"""Keeps secrets and people's data out of what is written for people: by the name a value goes under, and by what it
+looks like."""
 
 from __future__ import annotations
 
 import re
+import sys
+import traceback
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
 MASK = "***"
@@ -24,6 +28,19 @@ _IN_TEXT = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), MASK),
     # A JSON Web Token (RFC 7519): three base64url parts, the first an object
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), MASK),
+    # What PostgreSQL adds to an error, up to what it advises, or to the next error of a traceback: a row's values, the
+    # line of a COPY, a statement. In English: the client library that comes with psycopg labels them in no other way.
+    (
+        re.compile(
+            r"^([ |]*(?:DETAIL|CONTEXT|QUERY|LINE \d+):).*?(?=\n[ |]*HINT: |\n[ |]*\n[ |]*(?:The above|During)|\s*\Z)",
+            re.MULTILINE | re.DOTALL,
+        ),
+        rf"\1 {MASK}",
+    ),
+    (
+        re.compile(r"(\binvalid input (?:syntax for type|value for enum) [^:\n]+: )\".*?\"(?=\s*(?:\n|\Z))", re.DOTALL),
+        rf"\1{MASK}",
+    ),
     # password=…, "password": "…"; an unquoted "token: expired" is prose
     (re.compile(rf"""(\b{_NAME}\s*=\s*|["']{_NAME}["']\s*:\s*){_VALUE}""", re.IGNORECASE), rf"\1{MASK}"),
 )
@@ -35,7 +52,8 @@ def names_a_secret(name: str) -> bool:
 
 
 def masked_text(text: str) -> str:
-    """The text with every secret masked that its form or the name before it gives away."""
+    """The text with every secret masked that its form or the name before it gives away, and what PostgreSQL tells of a
+    row that it refused."""
     for pattern, replacement in _IN_TEXT:
         text = pattern.sub(replacement, text)
     return text
@@ -52,3 +70,8 @@ def masked(value: Any, name: str = "") -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [masked(inner) for inner in value]
     return value if isinstance(value, int | float) else masked_text(str(value))
+
+
+def show_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show what ended a command unforeseen, masked: for ``sys.excepthook`` where nothing is logged."""
+    sys.stderr.write(masked_text("".join(traceback.format_exception(kind, error, trace))))

@@ -148,3 +148,42 @@ def test_an_error_that_ends_a_program_is_one_more_json_line() -> None:
     entry = json.loads(line)
     assert (done.returncode, entry["role"], entry["level"]) == (1, "relay", "CRITICAL")
     assert "OSError: disk full" in entry["exception"]
+
+
+REFUSED = """duplicate key value violates unique constraint "device_pkey"
+DETAIL:  Key (token, user_name)=(hunter2
+hunter2, Ada) already exists.
+{}CONTEXT:  COPY device, line 3, column token: "hunter2\n\n2" """
+
+
+@pytest.mark.parametrize("advice", ["", "HINT:  Ask somebody.\n"])
+def test_of_a_row_that_postgresql_refused_no_value_is_shown(advice: str) -> None:
+    shown = masked_text(f"the read model has stopped: {REFUSED.format(advice)}")
+    assert 'violates unique constraint "device_pkey"\nDETAIL: ***' in shown
+    assert advice.strip() in shown
+    assert "hunter2" not in shown
+    assert "Ada" not in shown
+
+
+def test_what_follows_in_a_traceback_is_shown_all_the_same(log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = log
+    try:
+        try:
+            raise LookupError(REFUSED.format(""))
+        except LookupError as error:
+            raise OSError("nor that") from error
+    except OSError:
+        logger.exception("neither")
+    shown = json.loads(stream.getvalue())["exception"]
+    assert "hunter2" not in shown
+    assert "DETAIL: ***\n\nThe above exception was the direct cause" in shown
+    assert shown.endswith("OSError: nor that")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['invalid input syntax for type uuid: "hunter2"', 'invalid input value for enum a.state: "hunter2"\nLINE 1: …'],
+)
+def test_a_value_that_postgresql_cannot_read_is_not_shown(text: str) -> None:
+    assert "hunter2" not in masked_text(text)
+    assert "invalid input" in masked_text(text)
