@@ -136,7 +136,7 @@ def readiness(settings: Settings, record: Record) -> dict[str, str | None]:
                 parts[f"read model {status.projection}"] = _wrong(status)
     except (psycopg.Error, PoolTimeout) as error:
         parts["database"] = f"cannot be reached: {type(error).__name__}"
-    for process in read_status(settings.directory / "processes.json") if settings.data else ():
+    for process in read_status(settings.status_file) if settings.status_file else ():
         parts[f"process {process.name}"] = None if process.state is State.READY else f"is {process.state}"
     return parts
 

@@ -22,6 +22,8 @@ from tocsin.settings import Settings, SettingsError, load
 
 console = Console(highlight=False)
 
+PORT = click.IntRange(0, 65535)
+
 HEALTH_CHECKED = ("api", "relay", "project", "plan", "schedule", "deliver", "webhooks")
 
 
@@ -95,7 +97,7 @@ def main() -> None:
 @main.command(epilog=_example("tocsin up --data ./data --sandbox", "tocsin up --data /var/lib/tocsin --port 8080"))
 @_settings_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address the API listens on.")
-@click.option("--port", default=8080, show_default=True, help="Port of the API; 0 takes a free one.")
+@click.option("--port", default=8080, show_default=True, type=PORT, help="Port of the API; 0 takes a free one.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes of the API.")
 @click.option("--sandbox", is_flag=True, help="Also run stand-in providers, with an app that is ready to use.")
 def up(settings: Settings, host: str, port: int, workers: int, sandbox: bool) -> None:
@@ -121,7 +123,7 @@ def migrate(settings: Settings) -> None:
 @main.command(epilog=_example("tocsin api --data ./data --port 8080 --workers 2"))
 @_settings_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, help="Port to listen on.")
+@click.option("--port", default=8080, show_default=True, type=PORT, help="Port to listen on.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
 @click.option("--threads", default=16, show_default=True, type=click.IntRange(1), help="Threads of each process.")
 def api(settings: Settings, host: str, port: int, workers: int, threads: int) -> None:
@@ -205,7 +207,7 @@ def webhooks(settings: Settings) -> None:
 @_settings_option
 @click.argument("role", type=click.Choice(HEALTH_CHECKED))
 @click.option("--provider", "providers", multiple=True, type=click.Choice(PROVIDERS), help="Of deliver (all).")
-@click.option("--port", default=8080, show_default=True, help="Of api.")
+@click.option("--port", default=8080, show_default=True, type=PORT, help="Of api.")
 def healthy(settings: Settings, role: str, providers: tuple[str, ...], port: int) -> None:
     """Exit with 0 if the ROLE that runs on this machine does its work: for health checks of containers."""
     from tocsin import health

@@ -49,6 +49,11 @@ class Settings:
             raise SettingsError("say where the data are: --data DIR, or TOCSIN_DATA")
         return self.data
 
+    @property
+    def status_file(self) -> Path | None:
+        """Where ``tocsin up`` says how its processes stand; None where there is no data directory."""
+        return self.data / "processes.json" if self.data else None
+
 
 _KAFKA = {
     "TOCSIN_KAFKA_SECURITY_PROTOCOL": "security_protocol",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +31,14 @@ from tocsin.database import postgres_directory
 from tocsin.domain.platforms import PROVIDERS
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.logs import configure_logging
-from tocsin.settings import Settings
-from tocsin.supervisor import ProcessSpec, Supervisor
+from tocsin.settings import Settings, SettingsError
+from tocsin.supervisor import ProcessSpec, Supervisor, read_status
 
 LOOPBACK = "127.0.0.0/8,::1/128"
+
+_API_GRACE = 15.0
+_LEFT_BEHIND = _API_GRACE + 5
+"""Seconds for the API of a supervisor that was killed to leave its port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class Plan:
     @property
     def url(self) -> str:
         """Where the API answers."""
-        return f"http://{self.host}:{self.port}"
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
     def sandbox_directory(self) -> Path:
@@ -129,7 +137,7 @@ def _api(plan: Plan, depends_on: Sequence[str]) -> ProcessSpec:
     def ready() -> bool:
         return _answers(f"{plan.url}/healthz")
 
-    return ProcessSpec("api", argv, _environment(plan.settings), depends_on, ready=ready, grace=15.0)
+    return ProcessSpec("api", argv, _environment(plan.settings), depends_on, ready=ready, grace=_API_GRACE)
 
 
 def _answers(url: str) -> bool:
@@ -152,19 +160,85 @@ def _environment(settings: Settings) -> Mapping[str, str]:
     return environment
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
+def listenable(host: str, port: int = 0) -> int:
+    """The port, or for 0 a free one, if it can be listened on now. Raises OSError."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the API does: connections that are on their way out do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
         return int(probe.getsockname()[1])
 
 
 def with_ports(plan: Plan) -> Plan:
-    """The plan with every free port chosen. A sandbox keeps the ports it had: apps are configured with them."""
+    """The plan with every free port chosen. A sandbox keeps the ports it had: apps are configured with them.
+
+    Raises SettingsError where the API cannot listen, as what else listens there would be taken for it.
+    """
     ports = plan.sandbox_ports
     if plan.sandbox and not all(ports):
-        ports = _former_ports(plan) or (free_port(), free_port())
-    return replace(plan, port=plan.port or free_port(plan.host), sandbox_ports=ports)
+        ports = _former_ports(plan) or (listenable("127.0.0.1"), listenable("127.0.0.1"))
+    return replace(plan, port=_port(plan), sandbox_ports=ports)
+
+
+def _port(plan: Plan) -> int:
+    deadline = time.monotonic() + _LEFT_BEHIND
+    while True:
+        try:
+            return listenable(plan.host, plan.port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and _former_api_runs(plan) and time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            what = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be listened on: {error.strerror}"
+            raise SettingsError(f"port {plan.port} of {plan.host} {what}; choose another with --port") from error
+
+
+def _former_api_runs(plan: Plan) -> bool:
+    """Whether an API that was started here before still runs: where the supervisor was killed, its guard ends it."""
+    file = plan.settings.status_file
+    pids = [process.pid for process in read_status(file) if process.name == "api"] if file else ()
+    return any(pid is not None and _runs(pid) for pid in pids)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+@contextmanager
+def _alone(data: Path | None) -> Iterator[None]:
+    """Keep others off a data directory: two would each say of their own processes that they are all there are.
+
+    The system lets go of it when this process ends, however it does. Raises SettingsError where another runs there.
+    """
+    if data is None:
+        yield
+        return
+    directory = _taken(data)
+    try:
+        yield
+    finally:
+        os.close(directory)
+
+
+def _taken(data: Path) -> int:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        directory = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise SettingsError(f"the data directory {data} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(directory)
+        raise SettingsError(f"`tocsin up` runs on {data} already; stop it, or name another --data") from error
+    return directory
 
 
 def _former_ports(plan: Plan) -> tuple[int, int] | None:
@@ -184,18 +258,24 @@ def providers_of_sandbox(plan: Plan) -> dict[str, Any]:
 
 
 def run(plan: Plan, console: Console, on_ready: Callable[[Plan], None] | None = None) -> int:
-    """Run everything until Ctrl-C; returns the exit status. ``on_ready`` is called once all is up."""
+    """Run everything until Ctrl-C; returns the exit status. ``on_ready`` is called once all is up.
+
+    Raises SettingsError where something else runs on the data directory or the port.
+    """
+    with _alone(plan.settings.data):
+        return _run(with_ports(plan), console, on_ready)
+
+
+def _run(chosen: Plan, console: Console, on_ready: Callable[[Plan], None] | None) -> int:
     configure_logging("up")
-    bootstrap.ensure_master_key(plan.settings)
-    chosen = with_ports(plan)
+    bootstrap.ensure_master_key(chosen.settings)
 
     def ready() -> None:
         announce(chosen, console)
         if on_ready is not None:
             on_ready(chosen)
 
-    status_file = chosen.settings.data / "processes.json" if chosen.settings.data else None
-    return Supervisor(processes(chosen), status_file=status_file, on_ready=ready).run()
+    return Supervisor(processes(chosen), status_file=chosen.settings.status_file, on_ready=ready).run()
 
 
 def announce(plan: Plan, console: Console) -> None:

@@ -35,10 +35,10 @@ class Instance:
         self._options = options
         self._supervisor: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, port: int = 0) -> None:
         """Start everything and wait until it says that it is up."""
         said = self.log.stat().st_size if self.log.exists() else 0
-        command = [_TOCSIN, "up", "--data", str(self.directory), "--port", "0", *self._options]
+        command = [_TOCSIN, "up", "--data", str(self.directory), "--port", str(port), *self._options]
         with self.log.open("ab") as log:
             self._supervisor = subprocess.Popen(
                 command, stdout=log, stderr=log, env=_environment(), cwd=self.directory.parent
@@ -155,9 +155,9 @@ class Instance:
         server = EmbeddedPostgres(self.directory / "postgres")
         return eventually(server.connection, "PostgreSQL runs").url
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Another command on the same data."""
-        command = [_TOCSIN, *arguments, "--data", str(self.directory)]
+    def run(self, *arguments: str, data: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Another command on the same data, or on other."""
+        command = [_TOCSIN, *arguments, "--data", str(data or self.directory)]
         return subprocess.run(
             command, env=_environment(), cwd=self.directory.parent, capture_output=True, text=True, check=False
         )

@@ -1,0 +1,72 @@
+"""What stands in the way of a start is said in a sentence, and nothing is started beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from system.instance import Instance, alive, eventually
+from tocsin.settings import Settings
+from tocsin.up import Plan
+
+
+def port_of(instance: Instance) -> int:
+    port = urlsplit(instance.environment()["TOCSIN_URL"]).port
+    assert port is not None
+    return port
+
+
+def test_one_data_directory_is_run_by_one(instance: Instance) -> None:
+    before = instance.processes()
+    second = instance.run("up", "--port", "0")
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"Error: `tocsin up` runs on {instance.directory} already")
+    assert instance.processes() == before
+
+
+def test_a_port_on_which_another_listens_is_refused_and_nobody_is_taken_for_us(
+    instance: Instance, tmp_path: Path
+) -> None:
+    port = port_of(instance)
+    second = instance.run("up", "--port", str(port), "--sandbox", data=tmp_path / "data")
+    assert second.returncode == 1
+    assert second.stderr == f"Error: port {port} of 127.0.0.1 is taken; choose another with --port\n"
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--port", "70000"), "70000 is not in the range"),
+        (("--host", "nowhere.invalid"), "cannot be listened on"),
+        (("--host", "192.0.2.1"), "cannot be listened on"),
+    ],
+)
+def test_where_nobody_can_listen_is_refused(
+    instance: Instance, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    refused = instance.run("up", *options, data=tmp_path / "data")
+    assert refused.returncode in (1, 2)
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_data_directory_that_cannot_be_is_refused(instance: Instance, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = instance.run("up", "--port", "0", data=tmp_path / "file" / "data")
+    assert (refused.returncode, "cannot be used" in refused.stderr) == (1, True)
+
+
+def test_the_next_start_has_the_port_that_a_killed_supervisor_leaves(instance: Instance) -> None:
+    port, left = port_of(instance), instance.everybody()
+    instance.kill("supervisor")
+    instance.start(port)
+    assert port_of(instance) == port
+    eventually(lambda: not alive(left), "everybody of before has ended")
+    assert instance.is_whole()
+
+
+def test_an_address_of_ip_version_6_stands_in_brackets() -> None:
+    assert Plan(Settings(), "::1", 8080).url == "http://[::1]:8080"
