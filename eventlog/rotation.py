@@ -12,6 +12,7 @@ from typing import Any
 from psycopg import Connection
 
 from tocsin.eventlog.keyring import KeyRing, instance_binding, kid_of
+from tocsin.eventlog.keys import KeyFileError, WrongKey
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.vault import secret_binding
 
@@ -51,6 +52,13 @@ class _Table:
             [(keyring.rewrap(sealed, self.binding(*key)), *key) for *key, sealed in rows],
         )
 
+    def first(self, connection: Connection[Any]) -> tuple[Any, ...] | None:
+        """A row that holds something sealed, if there is one."""
+        return connection.execute(
+            f"select {', '.join(self.keys)}, {self.sealed} from record.{self.name} "
+            f"where {self.sealed} is not null limit 1".encode()
+        ).fetchone()
+
     def count(self, connection: Connection[Any], newest: bytes) -> int:
         """How many rows an older key sealed."""
         query = f"select count(*) from record.{self.name} where substr({self.sealed}, 1, 2) <> %s"
@@ -63,6 +71,24 @@ _TABLES = (
     _Table("instance_keys", ("purpose",), "wrapped", instance_binding),
     _Table("vault", ("secret_id",), "sealed", secret_binding),
 )
+
+
+def check_key_file(record: Record) -> None:
+    """Look whether the master key file is the one that goes with this database, by a sample of what is sealed in it.
+
+    With another, nothing in it could be read, and what is added would be lost with the right one put back. Raises
+    KeyFileError.
+    """
+    with record.sessions.connection() as connection:
+        samples = [(table, row) for table in _TABLES if (row := table.first(connection)) is not None]
+    for table, (*key, sealed) in samples:
+        try:
+            record.keyring.rewrap(sealed, table.binding(*key))
+        except WrongKey as error:
+            raise KeyFileError(
+                f"the master key file {record.address[1]} does not open what this database holds: put back the file"
+                " that belongs to it, with every key in it"
+            ) from error
 
 
 def rotate(record: Record, progress: Progress = _unwatched) -> int:

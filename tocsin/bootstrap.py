@@ -28,6 +28,7 @@ from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.keys import MasterKeys
 from tocsin.eventlog.migrate import migrate
 from tocsin.eventlog.record import Record
+from tocsin.eventlog.rotation import check_key_file
 from tocsin.eventlog.stream.kafka import KafkaStream
 from tocsin.eventlog.stream.port import Stream
 from tocsin.eventlog.stream.postgres import PostgresStream
@@ -63,21 +64,39 @@ def prepare(settings: Settings) -> None:
 
 
 def ensure_master_key(settings: Settings) -> None:
-    """Make the master key of a data directory at its first start; one that was named elsewhere must exist."""
-    if settings.master_key_file is None and not settings.key_file.exists():
+    """Make the master key of a data directory at its first start; one that was named elsewhere must exist.
+
+    Raises KeyFileError where it cannot be read, SettingsError where it cannot be made.
+    """
+    if settings.master_key_file is not None or settings.key_file.exists():
+        MasterKeys.load(settings.key_file)
+        return
+    try:
         settings.directory.mkdir(parents=True, exist_ok=True)
         MasterKeys.create(settings.key_file)
-        logger.warning("made a master key at %s: keep a copy apart, nothing is readable without it", settings.key_file)
+    except OSError as error:
+        raise SettingsError(f"no master key can be made at {settings.key_file}: {error.strerror}") from error
+    logger.warning("made a master key at %s: keep a copy apart, nothing is readable without it", settings.key_file)
 
 
 @contextmanager
 def opened_record(settings: Settings, *, readers: int = 8) -> Iterator[Record]:
     """The record, closed again at the end. Raises NotReady, KeyFileError."""
-    record = Record.open(database_url(settings), settings.key_file, readers=readers)
+    record = _opened(settings, readers)
     try:
         yield record
     finally:
         record.close()
+
+
+def _opened(settings: Settings, readers: int) -> Record:
+    record = Record.open(database_url(settings), settings.key_file, readers=readers)
+    try:
+        check_key_file(record)
+    except BaseException:
+        record.close()
+        raise
+    return record
 
 
 def await_migrated(settings: Settings, stop: threading.Event | None = None) -> str:
@@ -97,7 +116,7 @@ def await_migrated(settings: Settings, stop: threading.Event | None = None) -> s
 
 def api_app(settings: Settings) -> Flask:
     """The APIs, for one process: called after the fork, as sessions cannot be shared across one."""
-    record = Record.open(database_url(settings), settings.key_file, readers=24)
+    record = _opened(settings, readers=24)
     engine = Engine(record)
     app = create_app(
         Services(

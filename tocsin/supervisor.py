@@ -160,6 +160,7 @@ class _Keeper:
         self.name = process.spec.name
         self.was_killed = False
         self._pause = process.spec.first_pause
+        self._in_the_way = ""
         self._started = self._next = self._deadline = 0.0
 
     def tend(self, startable: bool, guard: _Guard) -> None:
@@ -195,15 +196,17 @@ class _Keeper:
             return
         self._next = now + READINESS_SECONDS
         if now > self._deadline:
-            logger.warning("%s runs for %.0f s and is not ready yet", self.name, now - self._started)
+            logger.warning(
+                "%s runs for %.0f s and is not ready yet%s", self.name, now - self._started, self._in_the_way
+            )
             self._deadline = now + PATIENCE_SECONDS
 
     def _is_ready(self) -> bool:
-        ready = self.process.spec.ready
+        ready, self._in_the_way = self.process.spec.ready, ""
         try:
             return ready is None or ready()
         except Exception as error:  # a check fails in its own way while its process is not up
-            logger.debug("%s is not ready: %s", self.name, error)
+            self._in_the_way = f": {error}"
             return False
 
     def _schedule_restart(self, what_happened: str) -> None:

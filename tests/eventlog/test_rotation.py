@@ -12,9 +12,9 @@ import pytest
 from record_builders import APP, registration, subscription
 
 from tocsin.eventlog import rotation
-from tocsin.eventlog.keys import MasterKeys, WrongKey
+from tocsin.eventlog.keys import KeyFileError, MasterKeys, WrongKey
 from tocsin.eventlog.record import Record
-from tocsin.eventlog.rotation import outdated, rotate
+from tocsin.eventlog.rotation import check_key_file, outdated, rotate
 from tocsin.eventlog.unit import VersionConflict
 
 
@@ -113,6 +113,28 @@ def test_without_a_rotation_the_old_master_key_is_needed(
     with pytest.raises(WrongKey, match="master key 1 is not in"):
         alone.vault.open(secret_id)
     alone.close()
+
+
+SEALED: list[Callable[[Record], object]] = [
+    lambda record: keep(record, b"secret"),
+    lambda record: record.append([registration("token")]),
+    lambda record: record.keyring.digest("token", "a"),
+]
+
+
+@pytest.mark.parametrize("seal", SEALED, ids=["vault", "person", "instance"])
+def test_a_key_file_of_another_database_is_told_from_the_right_one(
+    record: Record, record_url: str, master_key_file: Path, tmp_path: Path, seal: Callable[[Record], object]
+) -> None:
+    MasterKeys.create(tmp_path / "another.key")
+    stranger = Record.open(record_url, tmp_path / "another.key")
+    check_key_file(stranger)
+    seal(record)
+    MasterKeys.create(master_key_file)
+    check_key_file(record)
+    with pytest.raises(KeyFileError, match=r"another\.key does not open what this database holds"):
+        check_key_file(stranger)
+    stranger.close()
 
 
 def test_a_rotation_cut_off_goes_on_where_it_was(

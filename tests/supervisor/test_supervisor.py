@@ -187,6 +187,21 @@ def test_specs_that_cannot_be_ordered_are_refused(specs: list[ProcessSpec], comp
         Supervisor(specs, output=sys.stderr)
 
 
+def test_what_keeps_a_process_from_being_ready_is_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ready() -> bool:
+        raise RuntimeError("the door is locked")
+
+    monkeypatch.setattr("tocsin.supervisor.PATIENCE_SECONDS", 0.0)
+    supervisor = Supervisor([ProcessSpec("postgres", ["sleep", "600"], ready=ready)], output=sys.stderr)
+    running = Thread(target=supervisor.run)
+    running.start()
+    eventually(lambda: any(line.endswith("is not ready yet: the door is locked") for line in caplog.messages))
+    supervisor.stop()
+    running.join()
+
+
 IN_THE_MIDST_OF_WAITING = """
 import os, signal
 from tocsin.supervisor import Supervisor

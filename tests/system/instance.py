@@ -155,11 +155,18 @@ class Instance:
         server = EmbeddedPostgres(self.directory / "postgres")
         return eventually(server.connection, "PostgreSQL runs").url
 
-    def run(self, *arguments: str, data: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, data: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Another command on the same data, or on other."""
         command = [_TOCSIN, *arguments, "--data", str(data or self.directory)]
         return subprocess.run(
-            command, env=_environment(), cwd=self.directory.parent, capture_output=True, text=True, check=False
+            command,
+            env=_environment() | environment,
+            cwd=self.directory.parent,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from system.instance import Instance, alive, eventually
+from tocsin.eventlog.keys import MasterKeys
 from tocsin.settings import Settings
 from tocsin.up import Plan
 
@@ -57,6 +58,33 @@ def test_a_data_directory_that_cannot_be_is_refused(instance: Instance, tmp_path
     (tmp_path / "file").touch()
     refused = instance.run("up", "--port", "0", data=tmp_path / "file" / "data")
     assert (refused.returncode, "cannot be used" in refused.stderr) == (1, True)
+
+
+def test_another_master_key_is_refused_before_anything_is_sealed_under_it(instance: Instance, tmp_path: Path) -> None:
+    MasterKeys.create(tmp_path / "another.key")
+    commands = (
+        ("credential", "issue", "console", "--role", "admin"),
+        ("migrate",),
+        ("project",),
+        ("api", "--port", "0"),
+    )
+    for command in commands:
+        refused = instance.run(*command, TOCSIN_MASTER_KEY_FILE=str(tmp_path / "another.key"))
+        assert refused.returncode != 0, command
+        assert "another.key does not open what this database holds" in refused.stderr, command
+
+
+@pytest.mark.parametrize("content", [None, "", "hello"])
+def test_a_master_key_file_that_is_none_is_refused_at_once(
+    instance: Instance, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "master.key"
+    if content is not None:
+        file.write_text(content)
+    refused = instance.run("up", "--port", "0", data=tmp_path / "data", TOCSIN_MASTER_KEY_FILE=str(file))
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith("Error: "), refused.stderr
+    assert str(file) in refused.stderr.splitlines()[-1]
 
 
 def test_the_next_start_has_the_port_that_a_killed_supervisor_leaves(instance: Instance) -> None:
