@@ -15,6 +15,10 @@ logger = logging.getLogger(__name__)
 _LOCK = 0x746F_6373_696E
 
 
+MADE_BEFOREHAND = {"005_roles.sql": "select from pg_roles where rolname = 'tocsin_app'"}
+"""Finds what a file makes where somebody else made it: an owner who may not create roles is given the one it needs."""
+
+
 class MigrationError(Exception):
     """The database holds a schema that these files did not make. The message says which file, and what to do."""
 
@@ -29,8 +33,9 @@ def _files() -> Iterator[tuple[str, str]]:
 def migrate(database_url: str) -> list[str]:
     """Apply what is missing, in one transaction, and return the names of the files applied.
 
-    ``database_url`` is a connection string of a role that may create schemas and roles (PostgreSQL 17 or later).
-    Raises MigrationError where an applied file has changed since or the server is too old.
+    ``database_url`` is a connection string of a role that may create schemas and, where there is no role ``tocsin_app``
+    yet, roles (PostgreSQL 17 or later). Raises MigrationError where an applied file has changed since or the server is
+    too old.
     """
     with psycopg.connect(database_url, autocommit=True) as connection:
         _require_version(connection)
@@ -54,6 +59,12 @@ def _apply_missing(connection: psycopg.Connection) -> list[str]:
     return [name for name, text in files if _apply(connection, name, text, seen.get(name))]
 
 
+def _there_already(connection: psycopg.Connection, name: str) -> bool:
+    """Whether somebody made beforehand what a file makes."""
+    query = MADE_BEFOREHAND.get(name)
+    return query is not None and connection.execute(query).fetchone() is not None
+
+
 def _apply(connection: psycopg.Connection, name: str, text: str, applied: str | None) -> bool:
     digest = hashlib.sha256(text.encode()).hexdigest()
     if applied == digest:
@@ -63,7 +74,8 @@ def _apply(connection: psycopg.Connection, name: str, text: str, applied: str | 
             f"{name} was applied to this database with other content. Run the version of Tocsin that made the "
             "database, or restore it from a backup of this version."
         )
-    connection.execute(text.encode())
+    if not _there_already(connection, name):
+        connection.execute(text.encode())
     connection.execute("insert into migration.applied (name, sha256) values (%s, %s)", (name, digest))
     logger.info("applied %s", name)
     return True

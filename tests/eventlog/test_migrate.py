@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tocsin.eventlog import migrate as migration
 from tocsin.eventlog.migrate import MigrationError, migrate
@@ -24,6 +28,32 @@ def test_an_empty_database_is_brought_to_the_schema_and_a_second_time_changes_no
     assert migrate(database_url) == []
     with psycopg.connect(database_url) as connection:
         assert connection.execute("select position, epoch from record.head").fetchall() == [(0, 1)]
+
+
+@pytest.fixture
+def owners_url(database_url: str, migrated_template: str) -> Iterator[str]:
+    """The URL of the empty database for a role that owns it and may nothing else; ``tocsin_app`` is there."""
+    name, parts = f"owner_{uuid4().hex[:12]}", urlsplit(database_url)
+    owner, database = sql.Identifier(name), sql.Identifier(parts.path.lstrip("/"))
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        superuser.execute(sql.SQL("create role {} login password 'owner'").format(owner))
+        superuser.execute(sql.SQL("alter database {} owner to {}").format(database, owner))
+    yield parts._replace(netloc=f"{name}:owner@{parts.hostname}:{parts.port}").geturl()
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        superuser.execute(sql.SQL("reassign owned by {} to current_user").format(owner))
+        superuser.execute(sql.SQL("drop role {}").format(owner))
+
+
+def test_an_owner_who_may_make_no_roles_migrates_where_the_role_was_made_beforehand(
+    owners_url: str, database_url: str
+) -> None:
+    names = migrate(owners_url)
+    assert names == list(applied(database_url))
+    assert migrate(database_url) == []
+    with psycopg.connect(database_url) as connection:
+        connection.execute("set role tocsin_app")
+        assert connection.execute("select position from record.head").fetchone() == (0,)
+        connection.execute("create schema read_model")
 
 
 def test_of_several_that_migrate_at_once_each_file_is_applied_by_one(database_url: str) -> None:
