@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import psycopg
 from eventsourcing.persistence import OperationalError
 from flask import Flask
+from psycopg.errors import InsufficientPrivilege, UndefinedTable
 from psycopg_pool import PoolTimeout
 
 from tocsin.api import dialects
@@ -57,6 +58,11 @@ def prepare(settings: Settings) -> None:
         migrate(settings.admin_database_url or settings.database_url or embedded(settings).url)
     except psycopg.OperationalError as error:
         raise NotReady(f"the database cannot be reached: {error}") from error
+    except InsufficientPrivilege as error:
+        raise NotReady(
+            f"{_first_line(error)}: TOCSIN_ADMIN_DATABASE_URL must name a role that owns the database and, unless"
+            " tocsin_app exists already, may create roles"
+        ) from error
     if settings.database_url is None:
         EmbeddedPostgres(postgres_directory(settings)).make_login()
     with opened_record(settings) as record:
@@ -90,13 +96,23 @@ def opened_record(settings: Settings, *, readers: int = 8) -> Iterator[Record]:
 
 
 def _opened(settings: Settings, readers: int) -> Record:
-    record = Record.open(database_url(settings), settings.key_file, readers=readers)
     try:
-        check_key_file(record)
-    except BaseException:
-        record.close()
-        raise
+        record = Record.open(database_url(settings), settings.key_file, readers=readers)
+        try:
+            check_key_file(record)
+        except BaseException:
+            record.close()
+            raise
+    except (UndefinedTable, InsufficientPrivilege) as error:
+        raise NotReady(f"the record is not ready: {_first_line(error)}. Run `tocsin migrate` first.") from error
+    except (OperationalError, psycopg.OperationalError) as error:
+        raise NotReady(f"the database cannot be reached: {_first_line(error)}") from error
     return record
+
+
+def _first_line(error: Exception) -> str:
+    """What PostgreSQL says, without the statement in which it said so."""
+    return str(error).partition("\n")[0]
 
 
 def await_migrated(settings: Settings, stop: threading.Event | None = None) -> str:
@@ -110,7 +126,7 @@ def await_migrated(settings: Settings, stop: threading.Event | None = None) -> s
             return url
         except (NotReady, OperationalError, psycopg.Error) as error:
             if time.monotonic() > deadline or (stop is not None and stop.wait(0.25)):
-                raise NotReady(f"the record is not ready: {error} Run `tocsin migrate` first.") from error
+                raise NotReady(f"the record is not ready: {_first_line(error)}. Run `tocsin migrate` first.") from error
             time.sleep(0.25)
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
 
 class SettingsError(Exception):
     """A setting is missing or cannot be. The message says which, and what to do."""
@@ -82,7 +84,7 @@ def load(data: Path | None = None, environment: Mapping[str, str] = os.environ) 
         trusted_proxies=_number(environment, "TOCSIN_TRUSTED_PROXIES", 0),
         webhook_networks=_networks(environment, "TOCSIN_WEBHOOK_NETWORKS"),
         webhook_ca_file=_path(environment, "TOCSIN_WEBHOOK_CA_FILE"),
-        log_level=environment.get("TOCSIN_LOG_LEVEL", "INFO"),
+        log_level=_log_level(environment),
     )
     if settings.data is None and settings.database_url is None:
         raise SettingsError("say where the record is: --data DIR for the embedded server, or TOCSIN_DATABASE_URL")
@@ -98,6 +100,8 @@ def _secret(environment: Mapping[str, str], name: str) -> str | None:
         return Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise SettingsError(f"{name}_FILE names {file}, which cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{name}_FILE names {file}, which is not text") from error
 
 
 def _kafka(environment: Mapping[str, str]) -> KafkaSettings | None:
@@ -118,6 +122,13 @@ def _networks(environment: Mapping[str, str], name: str) -> tuple[IPv4Network | 
         return tuple(ip_network(network.strip()) for network in environment.get(name, "").split(",") if network.strip())
     except ValueError as error:
         raise SettingsError(f"{name} must be networks such as 10.1.0.0/16,fd12::/16: {error}") from error
+
+
+def _log_level(environment: Mapping[str, str]) -> str:
+    level = environment.get("TOCSIN_LOG_LEVEL") or "INFO"
+    if level not in LOG_LEVELS:
+        raise SettingsError(f"TOCSIN_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {level!r}")
+    return level
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:

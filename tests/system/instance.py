@@ -155,9 +155,7 @@ class Instance:
         server = EmbeddedPostgres(self.directory / "postgres")
         return eventually(server.connection, "PostgreSQL runs").url
 
-    def run(
-        self, *arguments: str, data: Path | None = None, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, data: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         """Another command on the same data, or on other."""
         command = [_TOCSIN, *arguments, "--data", str(data or self.directory)]
         return subprocess.run(

@@ -1,0 +1,65 @@
+"""What is wrong with a database is a sentence that says what to do, whichever command meets it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tocsin.bootstrap import NotReady, opened_record, prepare
+from tocsin.eventlog.keys import MasterKeys
+from tocsin.settings import Settings, SettingsError, load
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    MasterKeys.create(tmp_path / "master.key")
+    return tmp_path / "master.key"
+
+
+@pytest.fixture
+def guests_url(database_url: str) -> Iterator[str]:
+    """The URL of an empty database for a role that may do nothing in it."""
+    name, parts = f"guest_{uuid4().hex[:12]}", urlsplit(database_url)
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        superuser.execute(sql.SQL("create role {} login password 'guest'").format(sql.Identifier(name)))
+    yield parts._replace(netloc=f"{name}:guest@{parts.hostname}:{parts.port}").geturl()
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        superuser.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+
+
+def open_record(url: str, key_file: Path) -> None:
+    with opened_record(Settings(database_url=url, master_key_file=key_file)):
+        raise AssertionError("there is no record to open")
+
+
+def test_a_database_that_was_not_migrated_yet(database_url: str, migrated_template: str, key_file: Path) -> None:
+    with pytest.raises(NotReady, match=r'relation "record\.\w+" does not exist\. Run `tocsin migrate` first\.$'):
+        open_record(database_url, key_file)
+
+
+def test_a_database_that_does_not_answer(key_file: Path) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        url = f"postgresql://tocsin@127.0.0.1:{deaf.getsockname()[1]}/tocsin"
+        with pytest.raises(NotReady, match=r"^the database cannot be reached"):
+            open_record(url, key_file)
+        with pytest.raises(NotReady, match=r"^the database cannot be reached"):
+            prepare(Settings(database_url=url, master_key_file=key_file))
+
+
+def test_a_role_that_may_not_migrate(guests_url: str, key_file: Path) -> None:
+    with pytest.raises(NotReady, match=r"^permission denied .*: TOCSIN_ADMIN_DATABASE_URL must name a role"):
+        prepare(Settings(database_url=guests_url, master_key_file=key_file))
+
+
+def test_a_level_of_the_log_that_is_none(tmp_path: Path) -> None:
+    assert load(tmp_path, {"TOCSIN_LOG_LEVEL": "WARNING"}).log_level == "WARNING"
+    with pytest.raises(SettingsError, match="TOCSIN_LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, not 'loud'"):
+        load(tmp_path, {"TOCSIN_LOG_LEVEL": "loud"})
