@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-import msgspec
-from flask import Response, stream_with_context
+from flask import Response
 
 from tocsin.api.bodies import Resources
 from tocsin.api.certainty import was_addressed
@@ -26,6 +24,7 @@ from tocsin.api.native.deliveries_json import (
 from tocsin.api.native.devices import known_device
 from tocsin.api.native.document import lists, one_of, query, reads, writes
 from tocsin.api.native.events_json import in_clear
+from tocsin.api.native.recomputed import NDJSON, Recomputed, answered
 from tocsin.api.native.sends import READERS, known_send
 from tocsin.api.reads import after, as_json, await_position, chosen, limit, paged, reading
 from tocsin.api.requests import accepts
@@ -35,19 +34,15 @@ from tocsin.commands.receipts import record_receipt
 from tocsin.commands.sends import load_send
 from tocsin.domain.errors import Conflict
 from tocsin.domain.events.chunk import OutcomeKind
-from tocsin.domain.events.send import AudienceFrozen, Exclusion
+from tocsin.domain.events.send import Exclusion
 from tocsin.domain.platforms import PROVIDERS
 from tocsin.domain.send import Send
 from tocsin.projections import audience, deliveries, sends
-from tocsin.projections.audience import AudienceRow
 
 SERVES = ("deliveries",)
 
 OUTCOMES = (deliveries.PENDING, *(kind.value for kind in OutcomeKind))
 REASONS = tuple(reason.value for reason in Exclusion)
-NDJSON = "application/x-ndjson"
-
-_LINES = 500
 
 blueprint = Resources(
     "deliveries", __name__, url_prefix="/v1/apps/<uuid:app_id>", description="Deliveries: what became of every copy."
@@ -158,31 +153,11 @@ def _recomputed(app_id: UUID, send_id: UUID, send: Send) -> Response:
         raise Conflict("the audience of this send is not frozen yet", send=str(send_id))
     accepts(NDJSON, "application/json")
     await_position(frozen.as_of, ["audience"])
-    return Response(stream_with_context(_lines(app_id, send, frozen)), content_type=NDJSON)
 
+    def work() -> Recomputed:
+        with services().readers.connection() as connection:
+            return Recomputed(
+                audience.resolve(connection, app_id, send.request.audience, frozen.as_of, services().digest)
+            )
 
-def _lines(app_id: UUID, send: Send, frozen: AudienceFrozen) -> Iterator[bytes]:
-    by_provider: dict[str, int] = {}
-    left_out: dict[str, int] = {}
-    lines: list[bytes] = []
-    with services().readers.connection() as connection:
-        for row in audience.resolve(connection, app_id, send.request.audience, frozen.as_of, services().digest):
-            side, key = (by_provider, row.provider) if row.exclusion is None else (left_out, row.exclusion.value)
-            side[str(key)] = side.get(str(key), 0) + 1
-            lines.append(_line(row))
-            if len(lines) == _LINES:
-                yield b"".join(lines)
-                lines.clear()
-    summary = {
-        "as_of": frozen.as_of,
-        "audience": sum(by_provider.values()),
-        "by_provider": by_provider,
-        "excluded": left_out,
-        "as_recorded": (by_provider, left_out) == (frozen.by_provider, frozen.excluded),
-    }
-    yield b"".join(lines) + msgspec.json.encode({"summary": summary}) + b"\n"
-
-
-def _line(row: AudienceRow) -> bytes:
-    answer = {"device_id": row.device_id, "platform": row.platform, "provider": row.provider, "excluded": row.exclusion}
-    return msgspec.json.encode(answer) + b"\n"
+    return answered(work, frozen)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+import requests
 from calling import AppendsNothing, Caller, token
 from outcomes import deliver
+from patience import eventually
 
+from tocsin.api.native.recomputed import AT_A_TIME
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stream.postgres import PostgresStream
 from tocsin.workers.planner_process import run_planner
@@ -140,6 +147,57 @@ def test_a_frozen_audience_is_recomputed_after_everything_changed(campus: Caller
         "excluded": {"no-provider": 1},
         "as_recorded": True,
     }
+
+
+def bearer(caller: Caller) -> dict[str, str]:
+    return {"Authorization": f"Bearer {caller.token}"}
+
+
+CROWD = 100_000
+"""Devices whose lines are more than a connection holds that nobody reads from."""
+
+FILL = """
+    insert into audience_v1.device select gen_random_uuid(), %s, 'windows', 'native', true, false, false,
+           null, null, null, 1, 9223372036854775807 from generate_series(1, %s)"""
+IN_A_TRANSACTION = """
+    select count(*) from pg_stat_activity
+    where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()"""
+
+
+def test_who_reads_a_recomputed_audience_slowly_keeps_nobody_else_waiting(
+    campus: Caller, people: dict[str, str], server: str, database_url: str
+) -> None:
+    send_id = campus.post("/sends", {"message": MESSAGE, "audience": EVERYONE}).json["send_id"]
+    frozen(campus, send_id)
+    address = f"{campus.prefix}/sends/{send_id}/audience?recompute=true"
+    with psycopg.connect(database_url, autocommit=True) as database, ExitStack() as slow:
+        database.execute(FILL, (UUID(campus.prefix.rpartition("/")[2]), CROWD))
+        # Two processes: each comes to its bound, whichever of them is asked.
+        statuses = [slow.enter_context(reading_slowly(campus, server, address)) for _ in range(2 * AT_A_TIME + 1)]
+        assert statuses.count(b"HTTP/1.1 200") >= AT_A_TIME
+        assert set(statuses) == {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+        eventually(lambda: database.execute(IN_A_TRANSACTION).fetchall() == [(0,)], "their sessions are free")
+        assert requests.get(f"{server}{campus.prefix}", headers=bearer(campus)).status_code == 200
+
+    def whole() -> list[str]:
+        answer = requests.get(f"{server}{address}", headers=bearer(campus))
+        return answer.text.splitlines() if answer.status_code == 200 else []
+
+    *lines, last = eventually(whole, "who went away is not waited for")
+    assert len({json.loads(line)["device_id"] for line in lines}) == CROWD + len(people)
+    assert json.loads(last)["summary"]["by_provider"] == {"wns": CROWD + 2}
+
+
+@contextmanager
+def reading_slowly(caller: Caller, server: str, address: str) -> Iterator[bytes]:
+    """The beginning of an answer of which nobody reads the rest until the block ends."""
+    url = urlsplit(server)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((url.hostname, url.port))
+        head = f"GET {address} HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: Bearer {caller.token}\r\n\r\n"
+        connection.sendall(head.encode())
+        yield connection.recv(12, socket.MSG_WAITALL)
 
 
 def test_people_in_an_audience_are_named_to_auditors_alone(
