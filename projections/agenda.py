@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -35,7 +35,7 @@ from tocsin.projections.chunk_states import CHUNK_FACTS, Step, chunks_to_load, f
 from tocsin.projections.projection import SENDS, Projection, Target, of_streams
 from tocsin.projections.tables import Table
 
-SCHEMA = "agenda_v1"
+SCHEMA = "agenda_v2"
 
 _NOBODY = UUID(int=0)
 
@@ -109,31 +109,51 @@ class _Chunk(msgspec.Struct, frozen=True):
 _SENDS = Table(SCHEMA, "send", _Send, "send_id")
 _CHUNKS = Table(SCHEMA, "chunk", _Chunk, "chunk_id")
 
-_COUNTED = ("completed", *Tally.__struct_fields__)
-_COUNT = f"""
-    insert into {{schema}}.progress as p (send_id, {", ".join(_COUNTED)})
-    select * from unnest(%s::uuid[]{", %s::int8[]" * len(_COUNTED)}) order by 1
-    on conflict (send_id) do update set {", ".join(f"{name} = p.{name} + excluded.{name}" for name in _COUNTED)}"""
+_TOLD = ("stopped_as", "stopped_at", "frozen_at", "chunks")
+_COUNTED = ("unclaimed", "completed", *Tally.__struct_fields__)
+_NOTE = f"""
+    insert into {{schema}}.progress as p (send_id, {", ".join(_TOLD)}, ended, {", ".join(_COUNTED)})
+    select * from unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::int8[], %s::bool[]
+                         {", %s::int8[]" * len(_COUNTED)}) order by 1
+    on conflict (send_id) do update set
+        {", ".join(f"{name} = coalesce(excluded.{name}, p.{name})" for name in _TOLD)},
+        ended = p.ended or excluded.ended,
+        {", ".join(f"{name} = p.{name} + excluded.{name}" for name in _COUNTED)}"""
 
 
 class AgendaProjection(Projection):
     """Folds the Send and the Chunk streams."""
 
     name = "agenda"
+    version = 2
     group = SENDS
     wanted = of_streams("send", "chunk") - {"send.devices_excluded"}
 
     def fold(self, target: Target, entries: Sequence[Entry]) -> None:
-        _fold_sends(target, [entry for entry in entries if type(entry.fact) not in CHUNK_FACTS])
-        _fold_chunks(target, [entry for entry in entries if type(entry.fact) in CHUNK_FACTS])
+        sends = _fold_sends(target, [entry for entry in entries if type(entry.fact) not in CHUNK_FACTS])
+        counts = _fold_chunks(target, [entry for entry in entries if type(entry.fact) in CHUNK_FACTS])
+        _note_progress(target, sends, counts)
 
 
-def _fold_sends(target: Target, entries: Sequence[Entry]) -> None:
+def _fold_sends(target: Target, entries: Sequence[Entry]) -> dict[UUID, _Send]:
+    """The sends whose progress is told by more than their chunks now."""
     before = _SENDS.load(target, {entry.originator_id for entry in entries})
     rows = dict(before)
     for entry in entries:
         rows[entry.originator_id] = _evolved(rows.get(entry.originator_id), entry)
     _SENDS.save(target, before, rows)
+    return {send_id: row for send_id, row in rows.items() if row.frozen_at or row.stopped_at or row.ended}
+
+
+def _note_progress(target: Target, sends: Mapping[UUID, _Send], counts: Mapping[UUID, Counter[str]]) -> None:
+    # In one statement and in one order, as members of the group that fold other partitions write the same rows.
+    send_ids = [*sends, *(counts.keys() - sends)]
+    if not send_ids:
+        return
+    told = [[getattr(sends[one], name) if one in sends else None for one in send_ids] for name in _TOLD]
+    ended = [one in sends and sends[one].ended for one in send_ids]
+    counted = [[counts[one][name] if one in counts else 0 for one in send_ids] for name in _COUNTED]
+    target.run(_NOTE, send_ids, *told, ended, *counted)
 
 
 def _evolved(row: _Send | None, entry: Entry) -> _Send:
@@ -185,7 +205,8 @@ def _stopped(row: _Send, status: Status, kind: OutcomeKind, at: datetime | None)
     return replace(row, status=status.value, stopped_as=kind.value, stopped_at=at, ended=row.frozen_at is None)
 
 
-def _fold_chunks(target: Target, entries: Sequence[Entry]) -> None:
+def _fold_chunks(target: Target, entries: Sequence[Entry]) -> dict[UUID, Counter[str]]:
+    """What the entries add to the counts of their sends."""
     before = _CHUNKS.load(target, chunks_to_load(entries))
     last: dict[UUID, Step] = {}
     planned_at = {chunk_id: row.planned_at for chunk_id, row in before.items()}
@@ -195,9 +216,7 @@ def _fold_chunks(target: Target, entries: Sequence[Entry]) -> None:
         planned_at.setdefault(step.entry.originator_id, _recorded(step.entry))
         _add(counts.setdefault(step.after.send_id, Counter()), step)
     _CHUNKS.save(target, before, {chunk_id: _row(step, planned_at[chunk_id]) for chunk_id, step in last.items()})
-    if counts:
-        columns = [[count[name] for count in counts.values()] for name in _COUNTED]
-        target.run(_COUNT, list(counts), *columns)
+    return counts
 
 
 def _recorded(entry: Entry) -> datetime:
@@ -231,6 +250,7 @@ def _row(step: Step, planned_at: datetime) -> _Chunk:
 def _add(count: Counter[str], step: Step) -> None:
     for chunk, sign in ((step.after, 1), (step.before, -1)):
         if chunk is not None:
+            count["unclaimed"] += sign * bool(chunk.unclaimed)
             count["completed"] += sign * chunk.completed
             for name, number in _tally(chunk).items():
                 count[name] += sign * number
@@ -254,7 +274,7 @@ def due(
     """
     with connection.cursor(row_factory=args_row(_due), binary=True) as cursor:
         return cursor.execute(
-            "select kind, stream_id, send_id, app_id, due_at, detail from agenda_v1.item"
+            "select kind, stream_id, send_id, app_id, due_at, detail from agenda_v2.item"
             " where due_at <= %s and kind = any(%s) and stream_id <> all(%s::uuid[]) and send_id <> all(%s::uuid[])"
             " order by due_at, stream_id limit %s",
             (now, list(kinds), list(but_for), list(but_for), limit),
@@ -267,14 +287,14 @@ def _due(kind: str, *rest: Any) -> Due:
 
 def next_due(connection: Connection[Any], kinds: Sequence[DueKind] = tuple(DueKind)) -> datetime | None:
     """When the next item falls due (in the past where one has); None while nothing is foreseen."""
-    row = connection.execute("select min(due_at) from agenda_v1.item where kind = any(%s)", (list(kinds),)).fetchone()
+    row = connection.execute("select min(due_at) from agenda_v2.item where kind = any(%s)", (list(kinds),)).fetchone()
     return row[0] if row else None
 
 
 def held_chunks(connection: Connection[Any], limit: int = 100, after: UUID = _NOBODY) -> list[UUID]:
     """The chunks that nobody may claim from until they are released, by id, from those above ``after``."""
     rows = connection.execute(
-        "select chunk_id from agenda_v1.chunk"
+        "select chunk_id from agenda_v2.chunk"
         " where held is not null and not completed and chunk_id > %s order by chunk_id limit %s",
         (after, limit),
     )

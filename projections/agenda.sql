@@ -21,7 +21,6 @@ create index send_to_start on {schema}.send (scheduled_at) where status = 'sched
 create index send_to_expire on {schema}.send (expires_at)
     where expires_at is not null and status in ('requested', 'scheduled', 'started', 'sending');
 create index send_to_freeze on {schema}.send (started_at) where status = 'started';
-create index send_to_complete on {schema}.send (frozen_at) where not ended and frozen_at is not null;
 
 create table {schema}.chunk (
     chunk_id    uuid primary key,
@@ -47,9 +46,17 @@ create index chunk_repeat on {schema}.chunk (repeat_at) where repeat_at is not n
 create index chunk_held on {schema}.chunk (chunk_id) where held is not null and not completed;
 create index chunk_unclaimed on {schema}.chunk (send_id) where unclaimed;
 
--- How far the chunks of a send are. Counted by whoever folds them, in any order.
+-- How far the chunks of a send are, counted by whoever folds them in any order, beside what of the send decides whether
+-- anything is left to do: so that those few are found among all there ever were. unclaimed: chunks with devices that are
+-- not settled and that no attempt holds.
 create table {schema}.progress (
     send_id    uuid primary key,
+    stopped_as text,
+    stopped_at timestamptz,
+    frozen_at  timestamptz,
+    chunks     bigint,
+    ended      boolean not null,
+    unclaimed  bigint not null,
     completed  bigint not null,
     delivered  bigint not null,
     failed     bigint not null,
@@ -59,6 +66,10 @@ create table {schema}.progress (
     unknown    bigint not null,
     pending    bigint not null
 );
+
+create index progress_to_complete on {schema}.progress (frozen_at)
+    where completed = chunks and pending = 0 and not ended;
+create index progress_to_close on {schema}.progress (stopped_at) where stopped_at is not null and unclaimed > 0;
 
 create view {schema}.item as
 select 'start_send' as kind, send_id as stream_id, send_id, app_id, scheduled_at as due_at, '{}'::jsonb as detail
@@ -70,12 +81,12 @@ union all
 select 'freeze_audience', send_id, send_id, app_id, started_at, '{}'
 from {schema}.send where status = 'started'
 union all
-select 'complete_send', s.send_id, s.send_id, s.app_id, s.frozen_at,
-       jsonb_build_object('chunks', s.chunks, 'tally', jsonb_build_object(
+select 'complete_send', s.send_id, s.send_id, s.app_id, p.frozen_at,
+       jsonb_build_object('chunks', p.chunks, 'tally', jsonb_build_object(
            'delivered', p.delivered, 'failed', p.failed, 'expired', p.expired, 'cancelled', p.cancelled,
            'suppressed', p.suppressed, 'unknown', p.unknown))
-from {schema}.send s join {schema}.progress p on p.send_id = s.send_id
-where not s.ended and s.frozen_at is not null and p.completed = s.chunks and p.pending = 0
+from {schema}.progress p join {schema}.send s on s.send_id = p.send_id
+where p.completed = p.chunks and p.pending = 0 and not p.ended
 union all
 select 'lease', c.chunk_id, c.send_id, c.app_id, c.lease_at,
        jsonb_build_object('in_doubt', coalesce(s.in_doubt, 'resend'), 'max_attempts', coalesce(s.max_attempts, 8))
@@ -94,6 +105,6 @@ select 'repeat', c.chunk_id, c.send_id, c.app_id, c.repeat_at, '{}'
 from {schema}.chunk c join {schema}.send s on s.send_id = c.send_id
 where c.repeat_at is not null and s.stopped_as is null and s.frozen_at is not null
 union all
-select 'close_chunk', c.chunk_id, c.send_id, c.app_id, s.stopped_at, jsonb_build_object('kind', s.stopped_as)
-from {schema}.chunk c join {schema}.send s on s.send_id = c.send_id
-where c.unclaimed and s.stopped_as is not null;
+select 'close_chunk', c.chunk_id, c.send_id, c.app_id, p.stopped_at, jsonb_build_object('kind', p.stopped_as)
+from {schema}.progress p join {schema}.chunk c on c.send_id = p.send_id
+where p.stopped_at is not null and p.unclaimed > 0 and c.unclaimed;

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from history import History
 from lives import planned, requested
 from psycopg import Connection
@@ -227,3 +228,58 @@ def test_the_longest_overdue_comes_first(history: History, connection: Connectio
         history.append(send, requested(), SendScheduled(at=NOON - timedelta(minutes=number)))
     project("agenda")
     assert [item.stream_id for item in due(connection, NOON, limit=3)] == sends[:1:-1]
+
+
+@pytest.mark.parametrize("running", [0, 300])
+def test_what_is_due_is_found_without_reading_what_is_over(
+    history: History, connection: Connection[Any], project: Project, running: int
+) -> None:
+    send, chunk = uuid4(), uuid4()
+    history.append(send, requested(), SendStarted(), frozen(1), SendCancelled())
+    history.append(chunk, planned(send, 0), root=send)
+    for number in range(running):
+        other, part = uuid4(), uuid4()
+        claim = AttemptStarted(attempt=1, devices=((0, 6),), worker="w", lease_expires_at=END_OF_TIME)
+        history.append(other, requested(), SendStarted(), frozen(2))
+        history.append(part, planned(other, number), claim, root=other)
+    project("agenda")
+    repeat_as_over(connection, send, chunk, 20_000)
+    # Often enough for a plan that is kept.
+    for _ in range(15):
+        with connection.transaction():
+            before = rows_read(connection)
+            found = due(connection, NOON.replace(year=2099))
+            assert [(item.kind, item.stream_id) for item in found] == [(DueKind.CLOSE_CHUNK, chunk)]
+            assert 0 < rows_read(connection) - before < 100
+
+
+def repeat_as_over(connection: Connection[Any], send: UUID, chunk: UUID, times: int) -> None:
+    """Copies of a stopped send and its chunk, as rows of what ended long ago."""
+    connection.execute(
+        "insert into agenda_v2.send select (jsonb_populate_record(s, jsonb_build_object('send_id', gen_random_uuid(),"
+        " 'ended', true))).* from agenda_v2.send s, generate_series(1, %s) where send_id = %s",
+        (times, send),
+    )
+    connection.execute(
+        "insert into agenda_v2.progress select (jsonb_populate_record(p, jsonb_build_object('send_id', s.send_id,"
+        " 'ended', true, 'unclaimed', 0, 'completed', 1, 'cancelled', 6, 'pending', 0))).*"
+        " from agenda_v2.progress p, agenda_v2.send s where p.send_id = %s and s.send_id <> p.send_id and s.ended",
+        (send,),
+    )
+    connection.execute(
+        "insert into agenda_v2.chunk select (jsonb_populate_record(c, jsonb_build_object('chunk_id', gen_random_uuid(),"
+        " 'send_id', s.send_id, 'unclaimed', false, 'completed', true, 'open_at', null, 'repeat_at', null))).*"
+        " from agenda_v2.chunk c, agenda_v2.send s where c.chunk_id = %s and s.send_id <> c.send_id and s.ended",
+        (chunk,),
+    )
+    connection.execute("analyze agenda_v2.send, agenda_v2.progress, agenda_v2.chunk")
+
+
+def rows_read(connection: Connection[Any]) -> int:
+    """How many rows of the agenda this session has read lately; none is left out between two calls in a transaction."""
+    row = connection.execute(
+        "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) from pg_stat_xact_user_tables"
+        " where schemaname = 'agenda_v2'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -27,7 +27,7 @@ from tocsin.projections.cursors import exists, statuses
 from tocsin.projections.devices import device, list_devices, tag_counts
 from tocsin.projections.fingerprint import fingerprint
 from tocsin.projections.rebuild import AlreadyRebuilding, Rebuilt, rebuild
-from tocsin.projections.registry import NAMES, UnknownProjection, passed
+from tocsin.projections.registry import NAMES, UnknownProjection, passed, schemas
 from tocsin.projections.share import Share, ShareFailed, in_another_process
 
 Project = Callable[..., None]
@@ -279,5 +279,5 @@ def test_status_tells_how_far_each_is_behind(
     history.append(uuid4(), DeviceRegistered(platform="ios"))
     project()
     found = statuses(connection)
-    assert [one.projection for one in found] == sorted(f"{name}_v1" for name in NAMES)
+    assert [one.projection for one in found] == sorted(schemas(NAMES))
     assert {(one.status, one.position, one.lag, one.error) for one in found} == {("running", 1, 0, None)}
