@@ -70,6 +70,16 @@ def provider(connection: Connection[Any], app_id: UUID, kind: str, profile: str 
     return PROVIDERS.first(connection, "where app_id = %s and provider = %s and profile = %s", app_id, kind, profile)
 
 
+def is_provider_used(connection: Connection[Any], kind: str) -> bool:
+    """Whether any app is configured for a provider."""
+    return PROVIDERS.first(connection, "where provider = %s", kind) is not None
+
+
+def are_webhooks_used(connection: Connection[Any]) -> bool:
+    """Whether any app has a webhook."""
+    return WEBHOOKS.first(connection, "") is not None
+
+
 def credential(connection: Connection[Any], credential_id: UUID) -> Credential | None:
     """One credential, revoked or not, of whichever app."""
     return CREDENTIALS.first(connection, "where credential_id = %s", credential_id)

@@ -14,7 +14,6 @@ import psycopg
 from eventsourcing.persistence import OperationalError
 from flask import Flask
 from psycopg.errors import InsufficientPrivilege, UndefinedTable
-from psycopg_pool import PoolTimeout
 
 from tocsin.api import dialects
 from tocsin.api.app import create_app
@@ -33,17 +32,13 @@ from tocsin.eventlog.rotation import check_key_file
 from tocsin.eventlog.stream.kafka import KafkaStream
 from tocsin.eventlog.stream.port import Stream
 from tocsin.eventlog.stream.postgres import PostgresStream
-from tocsin.projections import cursors
 from tocsin.projections.waiting import Waiter
 from tocsin.projections.webhook_news import NATIVE, Renderer
+from tocsin.readiness import readiness
 from tocsin.settings import Settings, SettingsError
-from tocsin.supervisor import State, read_status
 from tocsin.workers.webhook_post import Policy
 
 logger = logging.getLogger(__name__)
-
-LAG_TOLERATED = 10_000
-"""Positions a read model may be behind before the instance says it is not ready."""
 
 PATIENCE = 60.0
 """Seconds a role waits for a database that is not there or not migrated yet, before it gives up and is restarted."""
@@ -159,27 +154,6 @@ def settle_interpreter() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     sys.setswitchinterval(0.0005)
-
-
-def readiness(settings: Settings, record: Record) -> dict[str, str | None]:
-    """Of each part of the instance what is wrong with it, None where nothing is."""
-    parts: dict[str, str | None] = {}
-    try:
-        with record.sessions.connection(timeout=2) as connection:
-            parts["database"] = None
-            for status in cursors.statuses(connection):
-                parts[f"read model {status.projection}"] = _wrong(status)
-    except (psycopg.Error, PoolTimeout) as error:
-        parts["database"] = f"cannot be reached: {type(error).__name__}"
-    for process in read_status(settings.status_file) if settings.status_file else ():
-        parts[f"process {process.name}"] = None if process.state is State.READY else f"is {process.state}"
-    return parts
-
-
-def _wrong(status: cursors.Status) -> str | None:
-    if status.error is not None:
-        return f"stopped at position {status.error_position}: see its log, then `tocsin rebuild`"
-    return f"{status.lag} positions behind" if status.lag > LAG_TOLERATED else None
 
 
 def webhook_policy(settings: Settings) -> Policy:

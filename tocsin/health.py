@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, LiteralString
 from urllib.request import urlopen
 
 from tocsin.domain.lanes import LANES
@@ -17,12 +18,14 @@ from tocsin.domain.platforms import PROVIDERS
 from tocsin.settings import Settings
 from tocsin.workers.groups import DELIVERY, PLANNER, WEBHOOKS
 
+if TYPE_CHECKING:
+    from psycopg import Connection
+
 PATIENCE = 3
 """Seconds for an answer."""
 
-_PRESENT = """
-    select distinct application_name from pg_stat_activity
-    where datname = current_database() and client_addr is not distinct from inet_client_addr()"""
+_EVERYWHERE = "select distinct application_name from pg_stat_activity where datname = current_database()"
+_HERE = f"{_EVERYWHERE} and client_addr is not distinct from inet_client_addr()"
 
 
 class Role(StrEnum):
@@ -89,7 +92,7 @@ def _check_sessions(settings: Settings, expected: Iterable[str]) -> None:
         raise Unhealthy(f"no such session at the database: {', '.join(sorted(missing))}")
 
 
-def _present(settings: Settings) -> set[str]:
+def _present(settings: Settings) -> frozenset[str]:
     """The names of the sessions at the database that come from this machine."""
     import psycopg
 
@@ -98,8 +101,18 @@ def _present(settings: Settings) -> set[str]:
 
     try:
         with connect(database_url(settings), connect_timeout=PATIENCE) as connection:
-            # Whose sessions are whose is shown to the role that logged in, which all of them share.
-            connection.execute("set role none")
-            return {name for (name,) in connection.execute(_PRESENT)}
+            return _sessions(connection, _HERE)
     except psycopg.Error as error:
         raise Unhealthy(f"the database cannot be asked: {str(error).strip()}") from error
+
+
+def everywhere(connection: Connection[Any]) -> frozenset[str]:
+    """The names of the sessions at the database that come from any machine."""
+    return _sessions(connection, _EVERYWHERE)
+
+
+def _sessions(connection: Connection[Any], query: LiteralString) -> frozenset[str]:
+    with connection.transaction():
+        # Whose sessions are whose is shown to the role that logged in, which all of them share.
+        connection.execute("set local role none")
+        return frozenset(name for (name,) in connection.execute(query))

@@ -95,15 +95,27 @@ def test_a_health_check_exits_with_0_where_all_is_well(deployment: Deployment, n
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.usefixtures("client")
 def test_workers_that_hang_are_found_out(deployment: Deployment) -> None:
     workers = compose.roles().keys() - {"api"}
+    eventually(lambda: not _missed(deployment), "nobody is missed")
     for name in workers:
         deployment.freeze(name)
     for name in workers:
         eventually(lambda name=name: deployment.check(name).returncode != 0, f"{name} is found out", every=0.5)
+    assert _missed(deployment) >= {"relay", "project", "plan", "schedule", "deliver --provider apns"}
     for name in workers:
         deployment.thaw(name)
     deployment.wait_until_healthy()
+    eventually(lambda: not _missed(deployment), "nobody is missed")
+
+
+def _missed(deployment: Deployment) -> set[str]:
+    """The roles that nobody does, as the API says."""
+    answer = requests.get(f"{deployment.api_url}/readyz", timeout=30)
+    parts = answer.json()["parts"].items()
+    assert answer.status_code == (503 if any(wrong for _, wrong in parts) else 200)
+    return {part.removeprefix("role ") for part, wrong in parts if part.startswith("role ") and wrong}
 
 
 @pytest.mark.parametrize("login", ["database_url", "admin_database_url"])

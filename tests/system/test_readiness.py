@@ -1,0 +1,42 @@
+"""``/readyz`` says which part does nothing, though its process is there."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+import requests
+
+from system.instance import Instance, eventually
+
+
+def wrong_with(instance: Instance) -> dict[str, str]:
+    """What ``/readyz`` says is wrong, by part."""
+    answer = requests.get(f"{instance.environment()['TOCSIN_URL']}/readyz", timeout=30)
+    wrong = {part: what for part, what in answer.json()["parts"].items() if what is not None}
+    assert answer.status_code == (503 if wrong else 200)
+    return wrong
+
+
+@pytest.mark.parametrize(
+    ("process", "part"),
+    [
+        ("project", "role project"),
+        ("plan", "role plan"),
+        ("schedule", "role schedule"),
+        ("deliver-fcm", "role deliver --provider fcm"),
+    ],
+)
+def test_a_process_that_is_frozen_is_named_and_forgotten_once_it_goes_on(
+    instance: Instance, process: str, part: str
+) -> None:
+    eventually(lambda: not wrong_with(instance), "all is well")
+    pid = instance.pid(process)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: set(wrong_with(instance)) == {part}, f"{part} is named", every=0.2)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: not wrong_with(instance), "it is at work again", every=0.2)
+    assert instance.pid(process) == pid
