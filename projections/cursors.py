@@ -9,9 +9,12 @@ from datetime import datetime
 from importlib import resources
 from typing import Any
 
+import msgspec
 from psycopg import Connection
+from psycopg.errors import UndefinedTable
 from psycopg.rows import class_row
 
+from tocsin.eventlog.packed import int4s, int8s, texts
 from tocsin.eventlog.stream.port import Cursor
 from tocsin.eventlog.stream.settings import DEFAULT_PARTITIONS
 from tocsin.projections.projection import Projection
@@ -22,7 +25,10 @@ RUNNING = "running"
 STOPPED = "stopped"
 
 CHANNEL = "tocsin_projections"
-"""Notified whenever cursors have moved."""
+"""Notified whenever cursors have moved, and told which and how far (``heard``)."""
+
+LONGEST_NEWS = 7999
+"""Bytes that a notification may carry."""
 
 # One number for everybody who makes or swaps schemas: two processes that start together take turns.
 _LOCK = 0x746F_6373_7072
@@ -30,7 +36,7 @@ _LOCK = 0x746F_6373_7072
 # The rows are locked in one order by everybody, and compared as they are once locked.
 _MOVE = """
     with moves as materialized (
-        select * from unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[])
+        select * from unnest(%b::text[], %b::int[], %b::bigint[], %b::bigint[], %b::bigint[], %b::int[])
                       as m (projection, partition, before, position, bookmark, epoch)
     ), held as materialized (
         select c.projection, c.partition, c.position from projections.cursors c
@@ -42,14 +48,25 @@ _MOVE = """
         where c.projection = m.projection and c.partition = m.partition
         returning 1
     )
-    select count(*), pg_notify('tocsin_projections', '') from moved"""
+    select count(*), pg_notify('tocsin_projections', %s) from moved"""
 
 _HOLD = """
     select partition, position from projections.cursors where projection = %s order by partition for update"""
 
+_PLACES = "select projection, partition, position from projections.cursors"
+
 _PASSED = """
     select case when count(distinct projection) = %s then min(position) else 0 end
     from projections.cursors where projection = any(%s)"""
+
+
+Places = dict[str, dict[int, int]]
+"""Positions, by schema and partition."""
+
+News = Sequence[tuple[int, Sequence[str], Sequence[int]]]
+"""Positions that were reached, each by these schemas in these partitions."""
+
+_decode = msgspec.json.Decoder(list[tuple[int, list[str], list[int]]]).decode
 
 
 class Superseded(Exception):
@@ -161,13 +178,46 @@ def move(connection: Connection[Any], moves: Sequence[Move]) -> None:
 
     Raises Superseded where one stands elsewhere.
     """
-    columns = zip(
-        *((m.projection, m.partition, m.before, m.cursor.position, m.cursor.offset, m.cursor.epoch) for m in moves),
-        strict=True,
+    columns = (
+        texts(m.projection for m in moves),
+        int4s(m.partition for m in moves),
+        int8s(m.before for m in moves),
+        int8s(m.cursor.position for m in moves),
+        int8s(m.cursor.offset for m in moves),
+        int4s(m.cursor.epoch for m in moves),
     )
-    ((moved, _),) = connection.execute(_MOVE, [list(column) for column in columns], prepare=True).fetchall()
+    ((moved, _),) = connection.execute(_MOVE, (*columns, _news(moves)), prepare=True).fetchall()
     if moved != len(moves):
         raise Superseded(f"{len(moves) - moved} of {len(moves)} cursors were moved by somebody else")
+
+
+def _news(moves: Iterable[Move]) -> str:
+    """What is told of moves. Read models of a group nearly always move together, in all partitions to one position."""
+    projections: dict[tuple[int, int], list[str]] = {}
+    for move in moves:
+        projections.setdefault((move.cursor.position, move.partition), []).append(move.projection)
+    partitions: dict[tuple[int, tuple[str, ...]], list[int]] = {}
+    for (position, partition), names in projections.items():
+        partitions.setdefault((position, tuple(names)), []).append(partition)
+    news = msgspec.json.encode([(where, names, some) for (where, names), some in partitions.items()])
+    return news.decode() if len(news) <= LONGEST_NEWS else ""
+
+
+def heard(told: str) -> News:
+    """What a notification on ``CHANNEL`` says; nothing where it does not say what has moved."""
+    return _decode(told) if told else ()
+
+
+def places(connection: Connection[Any]) -> Places:
+    """Where every cursor stands; nothing before the first projector ran."""
+    found: Places = {}
+    try:
+        rows = connection.execute(_PLACES, prepare=True).fetchall()
+    except UndefinedTable:
+        return found
+    for schema, partition, position in rows:
+        found.setdefault(schema, {})[partition] = position
+    return found
 
 
 def report(

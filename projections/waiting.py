@@ -6,15 +6,17 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from tocsin.projections.cursors import CHANNEL
+from tocsin.projections import cursors
+from tocsin.projections.cursors import CHANNEL, News, Places
 from tocsin.projections.registry import schemas
 
 logger = logging.getLogger(__name__)
@@ -31,7 +33,15 @@ BEHIND_SECONDS = 0.5
 _RETRY_SECONDS = 0.1
 _REMEMBERED = 1000
 
-_POSITIONS = "select projection, min(position) from projections.cursors group by projection"
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Write:
+    """A write that these schemas had not passed at ``since``. ``over``: there is nothing more to wait for."""
+
+    position: int
+    wanted: Sequence[str]
+    since: float
+    over: threading.Event = field(default_factory=threading.Event)
 
 
 class Waiter:
@@ -39,11 +49,13 @@ class Waiter:
 
     def __init__(self, sessions: ConnectionPool[Connection[Any]]) -> None:
         self._sessions = sessions
-        self._changed = threading.Condition()
-        self._positions: Mapping[str, int] = {}
-        self._waiting = 0
+        self._lock = threading.Lock()
+        self._wanted = threading.Condition(self._lock)
+        self._places: Places = {}
+        self._positions: dict[str, int] = {}
+        self._waiting: set[_Write] = set()
         self._wanted_at = 0.0
-        self._unseen: deque[tuple[int, float, tuple[str, ...]]] = deque(maxlen=_REMEMBERED)
+        self._unseen: deque[_Write] = deque(maxlen=_REMEMBERED)
         self._closed = False
         self._looker: threading.Thread | None = None
 
@@ -53,54 +65,46 @@ class Waiter:
         Where one is more than half a second behind with earlier writes, it answers False without waiting: a write is
         done when it is recorded, and a projector that lags is not to slow the writers down.
         """
-        wanted = tuple(schemas(names))
-        deadline = time.monotonic() + timeout
-        with self._changed:
+        wanted = schemas(names)
+        with self._lock:
             if self._has_passed(position, wanted):
                 return True
             behind = self._behind(wanted)
-            self._wanted_at = time.monotonic()
-            self._unseen.append((position, self._wanted_at, wanted))
-            if behind:
+            write = _Write(position, wanted, time.monotonic())
+            self._wanted_at = write.since
+            self._unseen.append(write)
+            if behind or self._closed:
                 return False
-            return self._wait(position, wanted, deadline)
-
-    def _wait(self, position: int, wanted: Sequence[str], deadline: float) -> bool:
-        self._waiting += 1
-        self._start()
-        self._changed.notify_all()
-        try:
-            while not self._closed and not self._has_passed(position, wanted):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                self._changed.wait(left)
+            self._waiting.add(write)
+            self._start()
+        write.over.wait(timeout)
+        with self._lock:
+            self._waiting.discard(write)
             return self._has_passed(position, wanted)
-        finally:
-            self._waiting -= 1
 
     def behind(self, names: Sequence[str]) -> bool:
         """Whether one of these read models has not passed a write that was waited for more than half a second ago."""
-        with self._changed:
+        with self._lock:
             return self._behind(schemas(names))
 
     def _behind(self, wanted: Sequence[str]) -> bool:
         due = time.monotonic() - BEHIND_SECONDS
-        return any(since < due and not set(names).isdisjoint(wanted) for _, since, names in self._unseen)
+        return any(write.since < due and not set(write.wanted).isdisjoint(wanted) for write in self._unseen)
 
-    def _has_passed(self, position: int, wanted: Sequence[str]) -> bool:
+    def _has_passed(self, position: int, wanted: Iterable[str]) -> bool:
         return all(self._positions.get(schema, -1) >= position for schema in wanted)
 
     def _start(self) -> None:
         if self._looker is None:
             self._looker = threading.Thread(target=self._look_on, name="wait for projections", daemon=True)
             self._looker.start()
+        self._wanted.notify()
 
     def _look_on(self) -> None:
         while not self._closed:
-            with self._changed:
+            with self._lock:
                 while not (self._waiting or self._unseen or self._closed):
-                    self._changed.wait()
+                    self._wanted.wait()
             try:
                 self._look_while_wanted()
             except psycopg.Error as error:
@@ -109,26 +113,49 @@ class Waiter:
 
     def _look_while_wanted(self) -> None:
         with self._sessions.connection() as connection, _listening(connection):
+            self._look(connection)
             while self._is_wanted() and not self._closed:
-                self._take_note(_positions(connection))
-                _await_news(connection)
+                told = [cursors.heard(one.payload) for one in connection.notifies(timeout=LOOK_SECONDS, stop_after=1)]
+                if told and all(told):
+                    self._take_note([news for each in told for news in each])
+                else:
+                    self._look(connection)
 
     def _is_wanted(self) -> bool:
         return bool(self._waiting or self._unseen) or time.monotonic() < self._wanted_at + LINGER_SECONDS
 
-    def _take_note(self, positions: Mapping[str, int]) -> None:
-        with self._changed:
-            if positions != self._positions:
-                self._positions = positions
-                waiting = (one for one in self._unseen if not self._has_passed(one[0], one[2]))
-                self._unseen = deque(waiting, maxlen=_REMEMBERED)
-                self._changed.notify_all()
+    def _look(self, connection: Connection[Any]) -> None:
+        found = cursors.places(connection)
+        with self._lock:
+            self._places = found
+            self._positions = {schema: min(places.values()) for schema, places in found.items()}
+            self._tell()
+
+    def _take_note(self, news: News) -> None:
+        """Of moves as they are told; what is older than the last look may come after it."""
+        with self._lock:
+            for position, moved, partitions in news:
+                for schema in moved:
+                    places = self._places.setdefault(schema, {})
+                    places.update({one: max(position, places.get(one, position)) for one in partitions})
+                    self._positions[schema] = min(places.values())
+            self._tell()
+
+    def _tell(self) -> None:
+        """Wake those who waited for this, and no others."""
+        for write in self._waiting:
+            if self._has_passed(write.position, write.wanted):
+                write.over.set()
+        unseen = (write for write in self._unseen if not self._has_passed(write.position, write.wanted))
+        self._unseen = deque(unseen, maxlen=_REMEMBERED)
 
     def close(self) -> None:
         """Stop looking; whoever still waits is answered at once."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            for write in self._waiting:
+                write.over.set()
+            self._wanted.notify()
         if self._looker is not None:
             self._looker.join()
 
@@ -141,16 +168,3 @@ def _listening(connection: Connection[Any]) -> Iterator[None]:
     finally:
         if not connection.closed:
             connection.execute(f"unlisten {CHANNEL}".encode())
-
-
-def _await_news(connection: Connection[Any]) -> None:
-    for _ in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
-        pass
-
-
-def _positions(connection: Connection[Any]) -> Mapping[str, int]:
-    try:
-        return dict(connection.execute(_POSITIONS, prepare=True).fetchall())
-    except psycopg.errors.UndefinedTable:
-        # No projector ever ran.
-        return {}

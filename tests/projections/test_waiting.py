@@ -13,7 +13,7 @@ from history import History
 from psycopg import Connection
 
 from tocsin.domain.events.device import DeviceRegistered
-from tocsin.projections import waiting
+from tocsin.projections import cursors, waiting
 from tocsin.projections.devices import device
 from tocsin.projections.registry import passed
 from tocsin.projections.waiting import BEHIND_SECONDS, Waiter
@@ -40,6 +40,30 @@ def test_what_was_waited_for_can_be_read(
 def test_who_waits_is_told_by_the_projector_and_does_not_have_to_look(
     history: History, waiter: Waiter, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 30)
+    project("devices")
+    for _ in range(3):
+        _, position = register(history)
+        assert waiter.wait_for(position, ["devices"], 10)
+
+
+def test_nobody_looks_at_the_cursors_while_projectors_tell_where_they_stand(
+    history: History, waiter: Waiter, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 30)
+    project("devices")
+    looks: list[Connection[Any]] = []
+    monkeypatch.setattr(cursors, "places", looks.append)
+    for _ in range(5):
+        _, position = register(history)
+        assert waiter.wait_for(position, ["devices"], 10)
+    assert looks == []
+
+
+def test_news_that_no_notification_holds_are_looked_up(
+    history: History, waiter: Waiter, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cursors, "LONGEST_NEWS", 10)
     monkeypatch.setattr(waiting, "LOOK_SECONDS", 30)
     project("devices")
     for _ in range(3):
