@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from psycopg import sql
 
@@ -13,7 +13,7 @@ from tocsin.eventlog.stream.session import Session
 logger = logging.getLogger(__name__)
 
 RECORD_CHANNEL = "tocsin_record"
-"""Notified by every append, in its own transaction."""
+"""Notified by every append, in its own transaction, and told where the record ends now (``tail.heard``)."""
 
 LOOK_EVERY = 0.5
 
@@ -108,11 +108,15 @@ class Membership:
     def _tell_others(self) -> None:
         self._run("select pg_notify(%s, '')", (self._channel,))
 
-    def wait(self, timeout: float) -> None:
-        """Return when there is news on a channel, at the latest after ``timeout`` seconds."""
+    def wait(self, timeout: float) -> Sequence[str]:
+        """Return when there is news on a channel, at the latest after ``timeout`` seconds; what ``wake`` told."""
+        told = []
         for notify in self._session.connection.notifies(timeout=timeout, stop_after=1):
             if notify.channel == self._channel:
                 self._look_at = 0.0
+            else:
+                told.append(notify.payload)
+        return told
 
     def close(self) -> None:
         """Leave: everything held is free at once, and the others are told."""

@@ -47,6 +47,12 @@ class Head:
     epoch: int
 
 
+def heard(told: str) -> Head | None:
+    """The head as an append told it (``membership.RECORD_CHANNEL``); None where it does not say."""
+    position, _, epoch = told.partition(" ")
+    return Head(int(position), int(epoch)) if epoch else None
+
+
 class Tail:
     """Reads committed ranges of the record over one connection of its own; safe to share between threads.
 
