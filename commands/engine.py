@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -126,6 +128,15 @@ class Loaded(Generic[S]):
         return Change(self.stream_id, app_id, self.version, facts, root_id)
 
 
+class _Reliance(threading.local):
+    """What the command at work in this thread took from memory: streams and the versions it takes them to stand at.
+
+    None: it takes nothing from memory.
+    """
+
+    versions: dict[UUID, int] | None = None
+
+
 class Engine:
     """Carries commands out against one record. ``clock`` gives the time (aware, UTC)."""
 
@@ -133,6 +144,7 @@ class Engine:
         self.record = record
         self.clock = clock
         self._kept: dict[UUID, tuple[Any, int]] = {}
+        self._reliance = _Reliance()
 
     def load(self, stream_id: UUID, aggregate: Aggregate[S]) -> Loaded[S]:
         """A stream and its state."""
@@ -141,9 +153,14 @@ class Engine:
     def load_kept(self, stream_id: UUID, aggregate: Aggregate[S]) -> Loaded[S]:
         """A stream that nearly every command reads, such as its app: kept, with only what is new read from the record.
 
-        ``entries`` are the new ones alone.
+        A command that is carried out reads not even that at first, but appends only where the stream still stands as it
+        was kept. ``entries`` are the new ones alone.
         """
         state, version = self._kept.get(stream_id, (None, 0))
+        relied = self._reliance.versions
+        if version and relied is not None:
+            relied[stream_id] = version
+            return Loaded(stream_id, aggregate, (), state, version)
         entries = self.record.load(stream_id, after=version)
         loaded = Loaded(stream_id, aggregate, entries, state, version)
         if entries:
@@ -161,28 +178,53 @@ class Engine:
         used idempotency key, Conflict where the streams are contended, Unavailable where the database is away.
         """
         self._refuse_repetition(context)
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
+            relied: dict[UUID, int] = {}
             try:
-                decision = decide()
+                with self._relying(relied if attempt == 0 else None):
+                    decision = decide()
             except TocsinError:
+                if self._have_moved(relied):
+                    continue
                 # What stands in the way may be what the same request did that arrived a moment before.
                 self._refuse_repetition(context)
                 raise
+            entries = [entry for change in decision.changes for entry in envelopes(context, change)]
+            if not (entries or decision.claims or context.once):
+                if self._have_moved(relied):
+                    continue
+                return Done(decision.result, 0, changed=False)
             try:
-                return self._append(context, decision)
+                return self._append(context, decision, entries, relied)
             except (VersionConflict, ClaimRefused):
                 continue
             except Repeated:
                 self._refuse_repetition(context)
         raise Conflict("others keep changing the same thing: try again", reason="contended")
 
-    def _append(self, context: Context, decision: Decision[R]) -> Done[R]:
-        entries = [entry for change in decision.changes for entry in envelopes(context, change)]
-        command = self._command(context, decision.result)
-        if not entries and not decision.claims and command is None:
-            return Done(decision.result, 0, changed=False)
+    @contextmanager
+    def _relying(self, relied: dict[UUID, int] | None) -> Iterator[None]:
+        """Streams that are kept are taken as they were kept, and noted in ``relied``; None: they are not."""
+        before, self._reliance.versions = self._reliance.versions, relied
         try:
-            appended = self.record.append(entries, claims=decision.claims, secrets=decision.secrets, command=command)
+            yield
+        finally:
+            self._reliance.versions = before
+
+    def _have_moved(self, relied: Mapping[UUID, int]) -> bool:
+        """Whether a stream that a command relied on has gone on: then it was decided on what is so no more."""
+        return any(self.record.load(stream_id, after=version) for stream_id, version in relied.items())
+
+    def _append(
+        self, context: Context, decision: Decision[R], entries: Sequence[Entry], relied: Mapping[UUID, int]
+    ) -> Done[R]:
+        command = self._command(context, decision.result)
+        changed = {entry.originator_id for entry in entries}
+        untouched = {stream_id: version for stream_id, version in relied.items() if stream_id not in changed}
+        try:
+            appended = self.record.append(
+                entries, claims=decision.claims, secrets=decision.secrets, command=command, unchanged=untouched
+            )
         except Unacceptable:
             # Tried again it would be refused again.
             raise

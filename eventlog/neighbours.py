@@ -12,8 +12,8 @@ from tocsin.eventlog.unit import KeyConflict, Refused, Unit, VersionConflict
 def refused_for_a_neighbour(units: Sequence[Unit]) -> dict[int, Refused]:
     """The units, by number, that cannot be appended after those before them.
 
-    Of two that append to one stream the first alone can be next in it, and of two that bring different new keys of one
-    person the first alone is right.
+    Of two that append to one stream the first alone can be next in it, and none may count on a stream to be unchanged
+    that one before it changes; of two that bring different new keys of one person the first alone is right.
     """
     if len(units) == 1:
         return {}
@@ -26,6 +26,6 @@ def refused_for_a_neighbour(units: Sequence[Unit]) -> dict[int, Refused]:
         elif any(keys.get(key.subject, key) != key for key in unit.keys):
             refused[number] = KeyConflict()
         else:
-            streams.update(unit.streams)
+            streams.update(unit.streams.keys() - unit.unchanged.keys())
             keys.update((key.subject, key) for key in unit.keys)
     return refused

@@ -99,6 +99,22 @@ def test_refused_units_do_not_hurt_their_neighbours(
     assert_dense(record_url, 6)
 
 
+def test_nobody_relies_on_a_stream_that_a_neighbour_before_it_changes(
+    record_url: str, recorder: Watched, group: GroupCommit, start: Start
+) -> None:
+    app, stream = uuid4(), uuid4()
+    recorder.append([Unit([stored(app)]), Unit([stored(stream)])])
+    with locked_head(record_url):
+        start(unit_of(1))
+        eventually(lambda: len(recorder.sizes) == 2)
+        relying = [Unit([stored(uuid4())], unchanged={app: 1}) for _ in range(3)]
+        first, second, change, after = start(*relying[:2], Unit([stored(app, 2)]), relying[2])
+        queued(group, 4)
+    assert [type(outcome.result()) for outcome in (first, second, change)] == [Appended] * 3
+    assert after.result() == VersionConflict(app)
+    assert recorder.sizes[2:] == [4]
+
+
 def test_a_unit_the_database_cannot_take_fails_alone_and_nobody_is_appended_twice(
     record_url: str, recorder: Watched, group: GroupCommit, start: Start
 ) -> None:
