@@ -237,9 +237,15 @@ def _make_owned(directory: Path, account: Account) -> None:
 
 
 def _write_private(file: Path, text: str) -> None:
-    """Replace a file in one step, readable to its owner alone from its first byte."""
+    """Replace a file in one step, readable to its owner alone from its first byte.
+
+    That is whoever the directory belongs to: what root once did on somebody's data does not lock them out.
+    """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
     with os.fdopen(descriptor, "w") as handle:
+        if os.geteuid() == 0:
+            owner = file.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
         handle.write(text)
         handle.flush()
         os.fsync(handle.fileno())

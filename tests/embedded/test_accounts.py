@@ -15,6 +15,7 @@ import pytest
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.embedded_account import CANDIDATES, Account, account_for_a_new_cluster
 from tocsin.eventlog.embedded_binaries import binaries_for
+from tocsin.eventlog.embedded_cluster import DataDirectory
 from tocsin.eventlog.embedded_errors import EmbeddedPostgresError, NoServerAccount, StartFailed, advice_on
 
 from .processes import modes_above, recall, remember
@@ -123,6 +124,19 @@ def test_programs_out_of_reach_are_copied_by_root_and_reported_by_others(
     else:
         with pytest.raises(EmbeddedPostgresError, match="pip install"):
             binaries_for(account, system)
+
+
+def test_what_root_writes_among_somebodys_data_is_theirs(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    if ROOT:
+        os.chown(data, 65534, 65534)
+    directory = DataDirectory(data)
+    directory.keep_port(5432)
+    directory.password()
+    assert {file.name: file.stat().st_uid for file in data.iterdir()} == dict.fromkeys(
+        ("port", "password"), data.stat().st_uid
+    )
 
 
 def test_root_without_an_account_to_hand_over_to_is_told_to_make_one() -> None:
