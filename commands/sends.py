@@ -15,7 +15,7 @@ from tocsin.commands.engine import Change, Decision, Done, Engine, Loaded
 from tocsin.commands.notifications import load_notification
 from tocsin.domain import send
 from tocsin.domain.app import App
-from tocsin.domain.audience import Audience, Segment
+from tocsin.domain.audience import DEFAULT_PROFILE, Audience, Segment
 from tocsin.domain.errors import Conflict, Invalid, NotFound
 from tocsin.domain.message import Message
 from tocsin.domain.notification import Notification
@@ -137,9 +137,20 @@ def _requested(
     for provider in _providers(app, complete.audience):
         check_payload(provider, complete.message)
     assert state is not None
-    if matches is not None and state.status is Status.STARTED and not matches(complete.audience):
-        raise AudienceEmpty("no device matches this audience: nothing would be sent", field="audience")
+    if matches is not None and state.status is Status.STARTED:
+        _check_somebody(app, complete.audience, matches)
     return SendResult(send_id, app_id, state), loaded.change(app_id, facts)
+
+
+def _check_somebody(app: App, audience: Audience, matches: Matches) -> None:
+    """Whether anybody would be sent to. Raises AudienceEmpty; Invalid for a profile of which the app has nothing."""
+    if audience.profile != DEFAULT_PROFILE and not _configured(app, audience):
+        raise Invalid(
+            f"no provider is configured under the profile {audience.profile!r}: nobody would be reached",
+            field="audience.profile",
+        )
+    if not matches(audience):
+        raise AudienceEmpty("no device matches this audience: nothing would be sent", field="audience")
 
 
 def _change(engine: Engine, context: Context, app_id: UUID, send_id: UUID, command: Any) -> Done[SendResult]:
@@ -213,10 +224,13 @@ def _with_segments(app: App, audience: Audience) -> Audience:
     return replace(audience, segments=segments)
 
 
+def _configured(app: App, audience: Audience) -> set[str]:
+    return {provider for provider, profile in app.providers if profile == audience.profile}
+
+
 def _providers(app: App, audience: Audience) -> set[str]:
     """The providers that can come into question: those configured, narrowed to the platforms asked for."""
-    platforms = audience.platforms
-    configured = {provider for provider, profile in app.providers if profile == audience.profile}
+    platforms, configured = audience.platforms, _configured(app, audience)
     if not platforms:
         return configured
     return configured & {provider for platform in platforms if (provider := provider_for(platform))}

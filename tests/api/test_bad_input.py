@@ -59,6 +59,7 @@ FIELDS: list[tuple[str, str, Any, str | None]] = [
     ("POST", "/sends", {"message": MESSAGE, "audience": {}}, "audience"),
     ("POST", "/sends", {"message": MESSAGE, "audience": {"tags": ["a!"]}}, "audience.tags"),
     ("POST", "/sends", {"message": MESSAGE, "audience": {**EVERYONE, "platforms": ["os2"]}}, "audience.platforms"),
+    ("POST", "/sends", {"message": MESSAGE, "audience": {**EVERYONE, "profile": "none"}}, "audience.profile"),
     ("POST", "/sends", {"message": MESSAGE, "audience": EVERYONE, "lane": "fast"}, "lane"),
     ("POST", "/sends", {"message": MESSAGE, "audience": EVERYONE, "in_doubt": "maybe"}, "in_doubt"),
     ("POST", "/sends", {"message": MESSAGE, "audience": EVERYONE, "max_attempts": 0}, "max_attempts"),
