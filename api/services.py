@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool
 
 from tocsin.commands.engine import Engine
 from tocsin.commands.secrets import SecretChecks
+from tocsin.eventlog.handles import Handles
 from tocsin.eventlog.record import Record
 from tocsin.projections.feed import Feed
 from tocsin.projections.waiting import Waiter
@@ -50,6 +51,11 @@ class Services:
     def feed(self) -> Feed:
         """The record as a feed of events."""
         return Feed(self.engine.record)
+
+    @property
+    def handles(self) -> Handles:
+        """What makes and reads ids in short form."""
+        return self.engine.record.handles
 
     def digest(self, purpose: str, value: str) -> bytes:
         """The key ring's digest of a value."""

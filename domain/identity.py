@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from hashlib import sha1
 from uuid import UUID
 
 DERIVED = 5
 """The version of every UUID made here, and of none that a caller may choose."""
 
-_HANDLE = re.compile(r"[a-z2-7]{16}")
+HANDLE_LENGTH = 16
+"""Letters and digits of a handle: an id in short form (``eventlog.handles``)."""
 
 
 def named(namespace: UUID, name: str) -> UUID:
@@ -54,23 +52,3 @@ def usage_stream_id(device_id: UUID, report: str) -> UUID:
 def group_stream_id(user_id: UUID, name: str) -> UUID:
     """The stream of a user's group of devices."""
     return named(user_id, f"group:{name}")
-
-
-def handle(identifier: UUID) -> str:
-    """The start of an id as 16 lower-case letters and digits (base 32, RFC 4648), for protocols whose ids are such.
-
-    Of a random id (UUIDv4) 74 random bits remain: as hard to guess as they have to be, where an id is all a caller
-    shows.
-    """
-    return base64.b32encode(identifier.bytes[:10]).decode().lower()
-
-
-def ids_of(text: str) -> tuple[UUID, UUID] | None:
-    """The lowest and the highest id with this handle; None where it cannot be one."""
-    if not _HANDLE.fullmatch(text):
-        return None
-    try:
-        start = base64.b32decode(text.upper())
-    except binascii.Error:
-        return None
-    return UUID(bytes=start + b"\0" * 6), UUID(bytes=start + b"\xff" * 6)

@@ -26,7 +26,7 @@ RESERVED_PREFIXES = ("gcm.", "google.", "tocsin_")
 
 OF_DEVICES = ("device.id", "device.number", "device.handle", "send.id", "send.number", "send.handle", "push.id")
 """What a key of ``per_device`` can stand for. A number is the position of the creating event, a handle the id in short
-form (``domain.identity``), and ``push.id`` what the transfer of this send to this device is known by."""
+form (``eventlog.handles``), and ``push.id`` what the transfer of this send to this device is known by."""
 
 
 class Priority(StrEnum):

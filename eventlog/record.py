@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from tocsin.domain.entry import Entry
 from tocsin.eventlog import database
 from tocsin.eventlog.codec import Codec, subjects_of
 from tocsin.eventlog.group import GroupCommit
+from tocsin.eventlog.handles import PURPOSE, Handles
 from tocsin.eventlog.keyring import KeyRing, WritingKeys
 from tocsin.eventlog.packed import byteas, uuids
 from tocsin.eventlog.persistence import EntryMapper, Factory
@@ -107,6 +109,11 @@ class Record:
     def sessions(self) -> ConnectionPool[Connection[Any]]:
         """Sessions for reading, autocommit, under the restricted role."""
         return self._factory.readers
+
+    @cached_property
+    def handles(self) -> Handles:
+        """What makes and reads ids in short form, which are this instance's own."""
+        return Handles(self.keyring.digest(PURPOSE, ""))
 
     def load(self, stream_id: UUID, upto: int | None = None, after: int = 0) -> list[Entry]:
         """A stream's entries of versions ``(after, upto]`` in order; empty if there is no such stream."""

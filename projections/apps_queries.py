@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from tocsin.domain.identity import ids_of
+from tocsin.eventlog.handles import Handles
 from tocsin.projections.apps_rows import (
     APPS,
     CREDENTIALS,
@@ -39,10 +39,11 @@ def app_by_host(connection: Connection[Any], host: str) -> App | None:
     return APPS.first(connection, "where hosts @> array[%s::text] order by created_position", host)
 
 
-def app_by_handle(connection: Connection[Any], handle: str) -> App | None:
-    """The app whose id in short form (``domain.identity.handle``) this is."""
-    ids = ids_of(handle)
-    return APPS.first(connection, "where app_id between %s and %s", *ids) if ids else None
+def app_by_handle(connection: Connection[Any], handles: Handles, handle: str) -> App | None:
+    """The app whose id in short form this is; None where that of two apps is the same."""
+    ids = handles.ids(handle)
+    found = APPS.select(connection, "where app_id between %s and %s limit 2", *ids) if ids else []
+    return found[0] if len(found) == 1 else None
 
 
 def default_app(connection: Connection[Any], dialect: str) -> App | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -10,7 +11,8 @@ from uuid import UUID
 import msgspec
 from psycopg import Connection
 
-from tocsin.domain.identity import handle, ids_of, token_key
+from tocsin.domain.identity import token_key
+from tocsin.eventlog.handles import Handles
 from tocsin.eventlog.packed import uuids
 from tocsin.projections.devices_rows import ADDRESSEES, DEVICES, Addressee, Device
 from tocsin.projections.pages import Conditions, Matching, Page, Slice, page
@@ -95,21 +97,26 @@ def devices_by_external_id(
     return {row.external_id: row for row in found if row.external_id is not None}
 
 
-def device_by_handle(connection: Connection[Any], app_id: UUID | None, text: str) -> Device | None:
-    """One device by its id in short form (``domain.identity.handle``); of whichever app, where none is said."""
-    return devices_by_handle(connection, app_id, [text]).get(text)
+def device_by_handle(connection: Connection[Any], app_id: UUID | None, handles: Handles, handle: str) -> Device | None:
+    """One device by its id in short form; of whichever app, where none is said. None where that of two is the same."""
+    return devices_by_handle(connection, app_id, handles, [handle]).get(handle)
 
 
-def devices_by_handle(connection: Connection[Any], app_id: UUID | None, handles: Collection[str]) -> dict[str, Device]:
-    """Many devices by their ids in short form; one that does not exist is not in the answer."""
-    ranges = [ids for text in handles if (ids := ids_of(text)) is not None]
+def devices_by_handle(
+    connection: Connection[Any], app_id: UUID | None, handles: Handles, wanted: Collection[str]
+) -> dict[str, Device]:
+    """Many devices by their ids in short form; one that does not exist, or whose is another's too, is not in the
+    answer."""
+    ranges = {ids for handle in wanted if (ids := handles.ids(handle)) is not None}
     if not ranges:
         return {}
     lowest, highest = zip(*ranges, strict=True)
     among = "join unnest(%s::uuid[], %s::uuid[]) as r (lowest, highest) on t.device_id between lowest and highest"
     condition = f"{among} where app_id = coalesce(%s::uuid, app_id)"
     found = DEVICES.select(connection, condition, list(lowest), list(highest), app_id)
-    return {handle(row.device_id): row for row in found}
+    shown = [handles.of(row.device_id) for row in found]
+    times = Counter(shown)
+    return {handle: row for handle, row in zip(shown, found, strict=True) if times[handle] == 1}
 
 
 def list_devices(

@@ -14,7 +14,7 @@ from psycopg import Connection
 from tocsin.domain.chunk_state import tally
 from tocsin.domain.entry import Entry
 from tocsin.domain.events.send import DevicesExcluded, Exclusion, Tally
-from tocsin.domain.identity import ids_of
+from tocsin.eventlog.handles import Handles
 from tocsin.projections.chunk_states import CHUNK_FACTS, Step, chunks_to_load, freeze, steps
 from tocsin.projections.pages import Conditions, Page, Slice, page
 from tocsin.projections.projection import SENDS, Projection, Target, of_streams
@@ -154,11 +154,12 @@ def send_by_number(connection: Connection[Any], app_id: UUID, number: int) -> Se
     return _with_counts(connection, rows)[0] if rows else None
 
 
-def send_by_handle(connection: Connection[Any], app_id: UUID, handle: str) -> Send | None:
-    """One send by its id in short form (``domain.identity.handle``)."""
-    ids = ids_of(handle)
-    rows = SEND_ROWS.select(connection, "where send_id between %s and %s and app_id = %s", *ids, app_id) if ids else []
-    return _with_counts(connection, rows)[0] if rows else None
+def send_by_handle(connection: Connection[Any], app_id: UUID, handles: Handles, handle: str) -> Send | None:
+    """One send of an app by its id in short form; None where that of two of them is the same."""
+    ids = handles.ids(handle)
+    condition = "where send_id between %s and %s and app_id = %s limit 2"
+    rows = SEND_ROWS.select(connection, condition, *ids, app_id) if ids else []
+    return _with_counts(connection, rows)[0] if len(rows) == 1 else None
 
 
 def slice_sends(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from tocsin.domain.errors import Invalid
-from tocsin.domain.identity import handle, named
+from tocsin.domain.identity import HANDLE_LENGTH, named
 from tocsin.domain.message import OF_DEVICES, Message, made_out
 from tocsin.domain.payloads import apns, fcm, wns
 from tocsin.domain.payloads.apns import apns_body, apns_collapse_id, apns_headers, apns_payload, apns_topic
@@ -104,7 +104,7 @@ def payload_size(provider: str, message: Message) -> int:
 _LARGEST = 2**53 - 1
 _WIDEST: dict[str, int | str] = {
     "id": str(ANY_ID),
-    "handle": handle(ANY_ID),
+    "handle": "a" * HANDLE_LENGTH,
     "number": _LARGEST,
 }
 

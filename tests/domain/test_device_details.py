@@ -1,14 +1,12 @@
-"""Custom properties one by one, the badge, reports of use, and ids in their short form."""
+"""Custom properties one by one, the badge, and reports of use."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tocsin.domain import usage
 from tocsin.domain.device import ChangeBadge, ClearProperties, RetireDevice, SetProperty, decide, evolve, fold
@@ -23,7 +21,6 @@ from tocsin.domain.events.device import (
     Retirement,
 )
 from tocsin.domain.events.usage import UsageReported
-from tocsin.domain.identity import handle, ids_of
 from tocsin.domain.personal import Personal, erased
 from tocsin.domain.properties import property_value, term, terms, type_of
 from tocsin.domain.rules import OutOfPlace
@@ -245,20 +242,3 @@ def test_a_usage_stream_holds_one_report() -> None:
         usage.fold([reported, reported])
     with pytest.raises(OutOfPlace):
         usage.evolve(None, REGISTERED)
-
-
-@given(st.uuids(version=4))
-def test_an_id_lies_among_those_its_handle_stands_for(identifier: UUID) -> None:
-    found = ids_of(handle(identifier))
-    assert found is not None
-    assert found[0] <= identifier <= found[1]
-    assert len(handle(identifier)) == 16
-
-
-@pytest.mark.parametrize("text", ["", "a" * 15, "a" * 17, "A" * 16, "0" * 16, "aaaaaaaaaaaaaaa\n"])
-def test_what_is_no_handle_stands_for_nothing(text: str) -> None:
-    assert ids_of(text) is None
-
-
-def test_two_ids_have_two_handles() -> None:
-    assert len({handle(uuid4()) for _ in range(1000)}) == 1000

@@ -10,6 +10,12 @@ from tocsin.domain.entry import Actor, Entry, Fact, system
 from tocsin.eventlog.record import Record
 
 
+def like_each_other(count: int) -> list[UUID]:
+    """So many ids that begin alike, as those made at one moment may: all have one handle."""
+    first = uuid4().int
+    return [UUID(int=first ^ number) for number in range(count)]
+
+
 class History:
     """``position``: of the last fact appended through it."""
 

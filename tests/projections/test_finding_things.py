@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from history import History
+from history import History, like_each_other
 from lives import requested
 from psycopg import Connection
 
@@ -29,7 +29,6 @@ from tocsin.domain.events.app import (
 from tocsin.domain.events.send import SendWithdrawn
 from tocsin.domain.events.token import TokenIssued, TokenRevoked
 from tocsin.domain.events.user import SessionClosed, SessionExtended, SessionOpened, UserCreated
-from tocsin.domain.identity import handle
 from tocsin.domain.personal import Personal
 from tocsin.projections import apps, sends, users
 from tocsin.projections.pages import Term
@@ -49,7 +48,8 @@ def test_a_send_is_found_by_its_number_and_its_short_id(
     number = history.append(send_id, requested(audience=audience, **members), actor=moxie)
     project("sends")
     by_number = sends.send_by_number(connection, history.app_id, number)
-    assert by_number == sends.send_by_handle(connection, history.app_id, handle(send_id))
+    handles = history.record.handles
+    assert by_number == sends.send_by_handle(connection, history.app_id, handles, handles.of(send_id))
     assert by_number is not None
     row = by_number.row
     assert (row.send_id, row.name, row.campaign, row.labels) == (send_id, "n", "c", ["a", "b"])
@@ -63,8 +63,30 @@ def test_a_send_is_found_by_its_number_and_its_short_id(
     assert row.audience["segments"] == ["staff"]
     assert row.audience["properties"] == {"city": ["Oxford"]}
     assert sends.send_by_number(connection, uuid4(), number) is None
-    assert sends.send_by_handle(connection, uuid4(), handle(send_id)) is None
-    assert sends.send_by_handle(connection, history.app_id, "no handle") is None
+    assert sends.send_by_handle(connection, uuid4(), handles, handles.of(send_id)) is None
+    assert sends.send_by_handle(connection, history.app_id, handles, "no handle") is None
+
+
+def test_what_two_things_share_as_their_short_id_finds_neither(
+    history: History, project: Project, connection: Connection[Any]
+) -> None:
+    handles, app_id, other = history.record.handles, history.app_id, uuid4()
+    ours, alike = like_each_other(2)
+    theirs, lost = like_each_other(2)
+    one, two = like_each_other(2)
+    for send_id, app in ((ours, app_id), (alike, app_id), (theirs, app_id), (lost, other)):
+        history.append(send_id, requested(), app=app)
+    for app in (one, two):
+        history.append(app, AppCreated(name="x"), app=app)
+    project("sends", "apps")
+    assert sends.send(connection, app_id, ours) is not None
+    assert sends.send_by_handle(connection, app_id, handles, handles.of(ours)) is None
+    assert apps.app(connection, one) is not None
+    assert apps.app_by_handle(connection, handles, handles.of(one)) is None
+    for app, send_id in ((app_id, theirs), (other, lost)):
+        found = sends.send_by_handle(connection, app, handles, handles.of(theirs))
+        assert found is not None
+        assert found.row.send_id == send_id
 
 
 def test_sends_are_listed_by_their_labels_and_counted(
@@ -110,8 +132,9 @@ def test_what_an_app_keeps_is_found(history: History, project: Project, connecti
     )
     history.append(app_id, TagUpdated(tag="a", description="All alarms"))
     project("apps")
-    assert apps.app_by_handle(connection, handle(app_id)) == apps.app(connection, app_id)
-    assert apps.app_by_handle(connection, "x") is None
+    handles = history.record.handles
+    assert apps.app_by_handle(connection, handles, handles.of(app_id)) == apps.app(connection, app_id)
+    assert apps.app_by_handle(connection, handles, "x") is None
     tag = apps.tag(connection, app_id, "a")
     assert tag is not None
     assert tag.description == "All alarms"

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from history import History
+from history import History, like_each_other
 from psycopg import Connection
 
 from tocsin.domain.entry import Actor
@@ -25,7 +25,6 @@ from tocsin.domain.events.device import (
 )
 from tocsin.domain.events.usage import UsageReported
 from tocsin.domain.events.user import UserCreated, UserErased
-from tocsin.domain.identity import handle
 from tocsin.domain.personal import Personal
 from tocsin.projections import devices
 from tocsin.projections.devices import DeviceFilter, token_digest
@@ -97,14 +96,16 @@ def test_a_device_is_found_by_its_short_id_and_its_scoped_token(
     history.append(two, registered(two, token=Personal(two, "t")))
     project("devices")
     digest, app_id = history.record.keyring.digest, history.app_id
-    found = devices.device_by_handle(connection, app_id, handle(one))
+    handles = history.record.handles
+    found = devices.device_by_handle(connection, app_id, handles, handles.of(one))
     assert found is not None
     assert (found.device_id, found.token_scope, found.through) == (one, "7", "other")
-    assert devices.device_by_handle(connection, uuid4(), handle(one)) is None
-    handles = [handle(one), handle(two), handle(uuid4()), "nonsense"]
-    assert {row.device_id for row in devices.devices_by_handle(connection, app_id, handles).values()} == {one, two}
-    assert devices.devices_by_handle(connection, app_id, ["nonsense"]) == {}
-    assert devices.device_by_handle(connection, None, handle(one)) == found
+    assert devices.device_by_handle(connection, uuid4(), handles, handles.of(one)) is None
+    wanted = [handles.of(one), handles.of(two), handles.of(one), handles.of(uuid4()), "nonsense"]
+    rows = devices.devices_by_handle(connection, app_id, handles, wanted)
+    assert {handle: row.device_id for handle, row in rows.items()} == {handles.of(one): one, handles.of(two): two}
+    assert devices.devices_by_handle(connection, app_id, handles, ["nonsense"]) == {}
+    assert devices.device_by_handle(connection, None, handles, handles.of(one)) == found
     assert devices.device_by_number(connection, None, found.created_position) == found
     by_token = [
         devices.device_by_token(connection, app_id, token_digest(digest, "apns", "t", scope)) for scope in ("7", None)
@@ -114,6 +115,27 @@ def test_a_device_is_found_by_its_short_id_and_its_scoped_token(
     history.append(one, TokenChanged(token=Personal(one, "u")))
     project("devices")
     assert devices.device_by_token(connection, app_id, token_digest(digest, "apns", "u", "7")) is not None
+
+
+def test_a_short_id_that_two_devices_share_finds_neither_and_never_another_apps(
+    history: History, project: Project, connection: Connection[Any]
+) -> None:
+    handles, app_id, other = history.record.handles, history.app_id, uuid4()
+    ours, alike = like_each_other(2)
+    mine, theirs = like_each_other(2)
+    for device_id, app in ((ours, app_id), (alike, app_id), (mine, app_id), (theirs, other)):
+        history.append(device_id, registered(device_id), app=app)
+    project("devices")
+    shared, between = handles.of(ours), handles.of(mine)
+    assert devices.device(connection, app_id, ours) is not None
+    assert devices.device_by_handle(connection, app_id, handles, shared) is None
+    assert devices.device_by_handle(connection, None, handles, between) is None
+    found = devices.devices_by_handle(connection, app_id, handles, [shared, between])
+    assert {handle: row.device_id for handle, row in found.items()} == {between: mine}
+    assert set(devices.devices_by_handle(connection, None, handles, [shared, between])) == set()
+    of_other = devices.device_by_handle(connection, other, handles, between)
+    assert of_other is not None
+    assert of_other.device_id == theirs
 
 
 def test_devices_are_told_apart_by_whether_they_are_active_and_whether_they_were_removed(

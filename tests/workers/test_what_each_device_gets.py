@@ -14,7 +14,7 @@ from tocsin.domain.chunk import Chunk
 from tocsin.domain.events.chunk import AttemptStarted, ChunkDue
 from tocsin.domain.events.device import BadgeChanged
 from tocsin.domain.events.send import SendStarted
-from tocsin.domain.identity import chunk_stream_id, handle
+from tocsin.domain.identity import chunk_stream_id
 from tocsin.domain.message import Message
 from tocsin.domain.payloads import push_id
 from tocsin.domain.personal import Personal
@@ -98,9 +98,9 @@ def test_ids_stand_in_the_payload_as_the_message_asks(scene: Scene, stream: Stre
         assert {key: data[key] for key in (*places, "own")} == {
             "n": text(own),
             "d": str(device),
-            "h": handle(device),
+            "h": scene.record.handles.of(device),
             "s": text(number),
-            "t": handle(send_id),
+            "t": scene.record.handles.of(send_id),
             "p": str(push_id(send_id, device)),
             "own": "kept",
         }

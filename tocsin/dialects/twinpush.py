@@ -9,7 +9,6 @@ from tocsin.api.dialects.twinpush.access import API_ROLE, CREATOR_ROLE, KIND, NA
 from tocsin.commands.apps import create_app, issue_credential
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
-from tocsin.domain.identity import handle
 
 
 def provision(engine: Engine, context: Context, app_id: UUID, *, sandbox: bool) -> dict[str, str]:
@@ -18,7 +17,7 @@ def provision(engine: Engine, context: Context, app_id: UUID, *, sandbox: bool) 
     Raises NotFound, Conflict where the app is disabled.
     """
     found = {
-        "TWINPUSH_APP_ID": handle(app_id),
+        "TWINPUSH_APP_ID": engine.record.handles.of(app_id),
         "TWINPUSH_API_TOKEN": _token(engine, context, app_id, "API token", API_ROLE),
         "TWINPUSH_CREATOR_TOKEN": _token(engine, context, app_id, "creator token", CREATOR_ROLE),
     }

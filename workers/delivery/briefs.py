@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 from tocsin.commands.context import Context
@@ -12,6 +13,7 @@ from tocsin.domain.entry import system
 from tocsin.domain.events.chunk import OutcomeKind
 from tocsin.domain.recipient_messages import PersonalMessages
 from tocsin.domain.send import Send, Status, evolve
+from tocsin.eventlog.handles import Handles
 from tocsin.eventlog.record import Record
 from tocsin.workers.following import Followed
 
@@ -24,10 +26,11 @@ ACTOR = system("delivery")
 
 
 class Brief:
-    """One send, as of the last look."""
+    """One send, as of the last look. ``handles``: what makes ids in short form."""
 
     def __init__(self, record: Record, send_id: UUID) -> None:
         self.send_id = send_id
+        self.handles: Handles = record.handles
         self._stream: Followed[Send] = Followed(record, send_id, evolve)
         self._read_at = float("-inf")
         self._messages: PersonalMessages | None = None
@@ -57,6 +60,11 @@ class Brief:
         """The send's number: the position of its request."""
         assert self._stream.first is not None
         return self._stream.first.position
+
+    @cached_property
+    def handle(self) -> str:
+        """The send's id in short form."""
+        return self.handles.of(self.send_id)
 
     @property
     def goes_on(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from tocsin.domain.device import LARGEST_BADGE
-from tocsin.domain.identity import handle
 from tocsin.domain.message import Message, made_out
 from tocsin.domain.payloads import push_id, shared_push_id
 from tocsin.workers.delivery.briefs import Brief
@@ -20,7 +19,8 @@ def letter(brief: Brief, device_id: UUID, recipient: Recipient, badge: int | Non
         # The phone has the same token for another user: what both are told alike, it shows once.
         identifier = shared_push_id(brief.send_id, recipient.token)
     if message.differs:
-        message = made_out(message, badge, _values(brief, device_id, recipient, identifier))
+        values = _values(brief, device_id, recipient, identifier)
+        message = made_out(message, badge, {**values, **_handles(brief, device_id, message)})
     return identifier, message
 
 
@@ -28,12 +28,17 @@ def _values(brief: Brief, device_id: UUID, recipient: Recipient, identifier: UUI
     return {
         "device.id": str(device_id),
         "device.number": recipient.number,
-        "device.handle": handle(device_id),
         "send.id": str(brief.send_id),
         "send.number": brief.number,
-        "send.handle": handle(brief.send_id),
         "push.id": str(identifier),
     }
+
+
+def _handles(brief: Brief, device_id: UUID, message: Message) -> dict[str, str]:
+    """Those that the message asks for: they cost more than the rest of it."""
+    asked = message.per_device.values()
+    found = {"send.handle": brief.handle} if "send.handle" in asked else {}
+    return {**found, "device.handle": brief.handles.of(device_id)} if "device.handle" in asked else found
 
 
 def badge_told(brief: Brief, device_id: UUID, recipient: Recipient, shown: int) -> int:

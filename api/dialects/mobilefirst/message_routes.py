@@ -23,7 +23,6 @@ from tocsin.api.writes import Answer, readable, write
 from tocsin.commands.receipts import record_receipt
 from tocsin.commands.sends import SendResult, request_sends, withdraw_send
 from tocsin.domain.errors import NotFound
-from tocsin.domain.identity import handle
 from tocsin.domain.receipt import ReportOpened, ReportReceived
 from tocsin.projections import deliveries
 from tocsin.projections import sends as read_model
@@ -175,13 +174,14 @@ def _withdraw_parts(caller: Caller, message_id: str) -> None:
 
 def _accepted(result: SendResult) -> dict[str, Any]:
     alert = result.send.request.message.body
-    return {"messageId": handle(result.send_id), "message": {"message": {"alert": alert}}}
+    return {"messageId": services().handles.of(result.send_id), "message": {"message": {"alert": alert}}}
 
 
 def _found(caller: Caller, message_id: str) -> Send:
     """A message that was not withdrawn. Raises Refusal."""
+    handles = services().handles
     with reading("sends") as connection:
-        found = read_model.send_by_handle(connection, caller.app_id, message_id)
+        found = read_model.send_by_handle(connection, caller.app_id, handles, message_id)
     if found is None or found.row.withdrawn_at is not None:
         raise missing("messages", "messageId")
     return found

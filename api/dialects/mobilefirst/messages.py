@@ -22,7 +22,6 @@ from tocsin.api.reads import reading
 from tocsin.api.services import services
 from tocsin.commands.people import user
 from tocsin.domain.audience import Audience
-from tocsin.domain.identity import handle
 from tocsin.domain.message import Message
 from tocsin.domain.send import RequestSend
 from tocsin.projections import devices
@@ -100,9 +99,10 @@ def _wanted(caller: Caller, given: Any) -> Wanted:
     settings = Settings.of(given.get("settings"), "settings")
     audience = _by_text_message() if kind == SMS else _audience(caller, given.get("target"))
     send_id, url = uuid4(), Settings(shown, "message").text("url")
-    whole, *parts = messages(handle(send_id), text(shown, "alert"), url, settings)
+    identifier = services().handles.of(send_id)
+    whole, *parts = messages(identifier, text(shown, "alert"), url, settings)
     push = RequestSend(message=whole, audience=audience, now=services().engine.clock())
-    return Wanted(send_id, push, tuple(_part(push, handle(send_id), one) for one in parts if _is_for_windows(audience)))
+    return Wanted(send_id, push, tuple(_part(push, identifier, one) for one in parts if _is_for_windows(audience)))
 
 
 def _part(push: RequestSend, identifier: str, message: Message) -> RequestSend:

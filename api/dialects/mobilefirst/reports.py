@@ -11,7 +11,7 @@ from psycopg import Connection
 from tocsin.api.dialects.mobilefirst.lists import Place
 from tocsin.api.dialects.mobilefirst.platforms import shown_platform
 from tocsin.api.dialects.mobilefirst.representations import Shown, date, device_id, href
-from tocsin.domain.identity import handle
+from tocsin.api.services import services
 from tocsin.projections import deliveries, devices
 from tocsin.projections.deliveries import Delivery, ReceiptCounts
 from tocsin.projections.devices import Device
@@ -26,7 +26,7 @@ STATUSES = {"delivered": SENT, "pending": "PENDING", "unknown": "UNKNOWN"}
 def message(found: Send) -> Shown:
     """A message. One for its recipients' eyes alone is not told."""
     alert = "" if found.row.protected else found.row.message.get("body") or ""
-    return {"messageId": handle(found.row.send_id), "alert": alert}
+    return {"messageId": services().handles.of(found.row.send_id), "alert": alert}
 
 
 def listed(application_id: str, found: Send) -> Shown:

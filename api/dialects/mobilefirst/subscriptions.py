@@ -13,32 +13,34 @@ from tocsin.api.dialects.mobilefirst.errors import NO_SUBSCRIPTION, NOT_FOUND, R
 from tocsin.api.dialects.mobilefirst.languages import said
 from tocsin.api.dialects.mobilefirst.representations import ANONYMOUS, Shown, device_id, href, named
 from tocsin.api.reads import reading
+from tocsin.api.services import services
 from tocsin.commands.engine import Loaded
 from tocsin.domain.device import Device as DeviceState
-from tocsin.domain.identity import handle
+from tocsin.domain.identity import HANDLE_LENGTH
+from tocsin.eventlog.handles import Handles
 from tocsin.projections import devices
 from tocsin.projections.devices import Device
 
-_HANDLE = 16
 _TAG_BYTES = 5
 
 Held = tuple[Device, str]
 """A device, and a tag it has."""
 
 
-def subscription_id(own: UUID, tag: str) -> str:
+def subscription_id(handles: Handles, own: UUID, tag: str) -> str:
     """The id of a device's subscription to a tag: 24 letters and digits."""
     digest = hashlib.sha256(tag.encode()).digest()[:_TAG_BYTES]
-    return handle(own) + base64.b32encode(digest).decode().lower()
+    return handles.of(own) + base64.b32encode(digest).decode().lower()
 
 
 def subscription_by_id(app_id: UUID, identifier: str) -> Held:
     """The subscription of an id. Raises Refusal."""
+    handles = services().handles
     with reading("devices") as connection:
-        row = devices.device_by_handle(connection, app_id, identifier[:_HANDLE])
+        row = devices.device_by_handle(connection, app_id, handles, identifier[:HANDLE_LENGTH])
     if row is not None and row.retired is None:
         for tag in row.tags:
-            if tag != SILENCED and subscription_id(row.device_id, tag) == identifier:
+            if tag != SILENCED and subscription_id(handles, row.device_id, tag) == identifier:
                 return row, tag
     raise Refusal(NO_SUBSCRIPTION, "subscriptionId")
 
@@ -70,7 +72,7 @@ def _subscription(application_id: str, own: UUID, shown_id: str, user: str, tag:
     return {
         "deviceId": shown_id,
         "tagName": tag,
-        "subscriptionId": subscription_id(own, tag),
+        "subscriptionId": subscription_id(services().handles, own, tag),
         "userId": user,
         "href": href(application_id, "subscriptions", deviceId=shown_id, tagName=tag),
     }

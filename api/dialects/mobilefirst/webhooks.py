@@ -28,7 +28,6 @@ from tocsin.domain.entry import Entry
 from tocsin.domain.events.device import Subscribed, Unsubscribed
 from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived
 from tocsin.domain.events.send import SendRequested
-from tocsin.domain.identity import handle
 from tocsin.eventlog.record import Record
 from tocsin.projections import devices
 from tocsin.projections.apps_rows import Webhook
@@ -135,7 +134,7 @@ def _subscription(record: Record, entry: Entry, tag: str) -> Entity:
         "device": subscriber,
         "deviceId": subscriber["deviceId"],
         "tagName": tag,
-        "subscriptionId": subscription_id(entry.originator_id, tag),
+        "subscriptionId": subscription_id(record.handles, entry.originator_id, tag),
     }
 
 
@@ -159,7 +158,7 @@ def _message_id(record: Record, send_id: UUID) -> str:
     """The id a message was accepted under: what travels apart of it is told of as the message itself."""
     request = record.load(send_id)[0].fact
     assert isinstance(request, SendRequested)
-    return str(request.message.data[ID]) if PART in request.labels else handle(send_id)
+    return str(request.message.data[ID]) if PART in request.labels else record.handles.of(send_id)
 
 
 def _by_platform(record: Record, ids: Sequence[UUID]) -> dict[str, list[str]]:

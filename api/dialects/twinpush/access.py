@@ -13,7 +13,6 @@ from tocsin.api.reads import reading
 from tocsin.api.requests import actor
 from tocsin.api.services import services
 from tocsin.domain.entry import Actor
-from tocsin.domain.identity import handle
 from tocsin.projections import apps
 from tocsin.projections.apps_rows import App, Credential
 from tocsin.projections.devices import Device
@@ -46,13 +45,14 @@ class Caller:
     @property
     def shown_app(self) -> str:
         """The app's id, as this API shows it."""
-        return handle(self.app.app_id)
+        return services().handles.of(self.app.app_id)
 
 
 def app_addressed(shown: str) -> App:
     """The app whose id is in the address. Raises Refusal."""
+    handles = services().handles
     with reading("apps") as connection:
-        return _usable(apps.app_by_handle(connection, shown))
+        return _usable(apps.app_by_handle(connection, handles, shown))
 
 
 def by_api_token(shown: str) -> Caller:

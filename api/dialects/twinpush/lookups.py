@@ -29,11 +29,11 @@ T = TypeVar("T")
 
 def device(app_id: UUID | None, shown: str) -> Device:
     """A device of the app, or of any where none is said. Raises Refusal."""
-    position = number(shown)
+    position, handles = number(shown), services().handles
 
     def look(connection: Connection[Any]) -> Device | None:
         if position is None:
-            return devices.device_by_handle(connection, app_id, shown)
+            return devices.device_by_handle(connection, app_id, handles, shown)
         return devices.device_by_number(connection, app_id, position)
 
     found = _sought(look, ("devices",))
@@ -44,9 +44,9 @@ def device(app_id: UUID | None, shown: str) -> Device:
 
 def devices_named(app_id: UUID, shown: Sequence[str]) -> dict[str, UUID]:
     """The ids of these devices of the app, by what they were called. Raises Refusal unless all are there."""
-    handles = [one for one in shown if number(one) is None]
+    handles, short = services().handles, [one for one in shown if number(one) is None]
     with reading("devices") as connection:
-        known = devices.devices_by_handle(connection, app_id, handles)
+        known = devices.devices_by_handle(connection, app_id, handles, short)
     found = {name: known[name] if name in known else device(app_id, name) for name in shown}
     if any(one.retired in REMOVED for one in found.values()):
         raise Refusal(errors.DEVICE_NOT_FOUND)
@@ -55,11 +55,11 @@ def devices_named(app_id: UUID, shown: Sequence[str]) -> dict[str, UUID]:
 
 def notification(app_id: UUID, shown: str) -> Send:
     """A notification of the app that was not deleted. Raises Refusal."""
-    position = number(shown)
+    position, handles = number(shown), services().handles
 
     def look(connection: Connection[Any]) -> Send | None:
         if position is None:
-            return sends.send_by_handle(connection, app_id, shown)
+            return sends.send_by_handle(connection, app_id, handles, shown)
         return sends.send_by_number(connection, app_id, position)
 
     found = _sought(look, ("sends",))

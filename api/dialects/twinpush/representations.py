@@ -18,7 +18,6 @@ from tocsin.commands.engine import Loaded
 from tocsin.commands.sends import SendResult, load_send
 from tocsin.domain import device as device_rules
 from tocsin.domain.events.send import SendRequested
-from tocsin.domain.identity import handle
 from tocsin.domain.message import Message
 from tocsin.domain.personal import Personal
 from tocsin.domain.recipient_messages import PersonalMessages
@@ -101,10 +100,11 @@ def registered_device(app_id: UUID, loaded: Loaded[device_rules.Device], now: da
 
 
 def _device(device_id: UUID, app_id: UUID, *, attributes: Mapping[str, Any], **members: Any) -> dict[str, Any]:
+    handles = services().handles
     dates = {name: device_date(value) for name, value in members.items() if isinstance(value, datetime)}
     return {
-        "id": handle(device_id),
-        "app_id": handle(app_id),
+        "id": handles.of(device_id),
+        "app_id": handles.of(app_id),
         "type": "Device",
         **members,
         **{name: attributes.get(name) for name in ATTRIBUTES},
@@ -144,7 +144,7 @@ def _notification(
     send_id: UUID, said: SendRow | SendRequested, message: Message, **dates: datetime | None
 ) -> dict[str, Any]:
     return {
-        "id": handle(send_id),
+        "id": services().handles.of(send_id),
         "type": "Notification",
         **contents.shown(message),
         "delivery_speed": speed_of(said.pace),

@@ -483,7 +483,7 @@ def requested(client: Client, services: Services, members: Any) -> Any:
 
 def entry_of(client: Client, services: Services, identifier: str) -> Any:
     with services.readers.connection() as connection:
-        found = sends.send_by_handle(connection, UUID(client.application), identifier)
+        found = sends.send_by_handle(connection, UUID(client.application), services.handles, identifier)
     assert found is not None
     entry = services.record.load(found.row.send_id)[0]
     assert isinstance(entry.fact, SendRequested)

@@ -91,8 +91,8 @@ def delivered(client: Client, services: Services, app_id: UUID) -> Delivered:
     def create(failed: tuple[str, ...] = (), **members: Any) -> dict[str, Any]:
         notification = client.create(**members)
         with services.readers.connection() as connection:
-            found = sends.send_by_handle(connection, app_id, notification["id"])
-            refused = devices.devices_by_handle(connection, app_id, failed)
+            found = sends.send_by_handle(connection, app_id, services.handles, notification["id"])
+            refused = devices.devices_by_handle(connection, app_id, services.handles, failed)
         assert found is not None
         send_id = found.row.send_id
 

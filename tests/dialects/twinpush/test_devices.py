@@ -342,6 +342,6 @@ def test_a_report_that_cannot_be_is_not_recorded(client: Client, appends_nothing
 
 def number(services: Services, app_id: UUID, device: str) -> int:
     with services.readers.connection() as connection:
-        found = devices.device_by_handle(connection, app_id, device)
+        found = devices.device_by_handle(connection, app_id, services.handles, device)
     assert found is not None
     return found.created_position

@@ -197,8 +197,8 @@ def test_the_receipt_extension_knows_nothing_but_numbers(
 ) -> None:
     sent = delivered(devices_ids=[phone["id"]], inbox=True)
     with services.readers.connection() as connection:
-        device = devices.device_by_handle(connection, app_id, phone["id"])
-        send = sends.send_by_handle(connection, app_id, sent["id"])
+        device = devices.device_by_handle(connection, app_id, services.handles, phone["id"])
+        send = sends.send_by_handle(connection, app_id, services.handles, sent["id"])
     assert device is not None
     assert send is not None
     numbers = f"/devices/{device.created_position}/notifications/{send.row.created_position}"
@@ -224,7 +224,7 @@ def test_who_shows_a_mere_number_learns_nothing_that_is_not_for_everybody(
     private = delivered(devices_ids=[phone["id"]], inbox=True, protected_content=True)["id"]
     personal = delivered(multiple_devices={phone["id"]: {"alert": "Only you"}})["id"]
     with services.readers.connection() as connection:
-        device = devices.device_by_handle(connection, app_id, phone["id"])
+        device = devices.device_by_handle(connection, app_id, services.handles, phone["id"])
     assert device is not None
     number, without = device.created_position, {API: None, CREATOR: None}
 

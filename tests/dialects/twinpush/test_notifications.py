@@ -59,7 +59,7 @@ def requested(services: Services, app_id: UUID) -> Requested:
 
     def of(notification: dict[str, Any]) -> SendRequested:
         with services.readers.connection() as connection:
-            found = sends.send_by_handle(connection, app_id, notification["id"])
+            found = sends.send_by_handle(connection, app_id, services.handles, notification["id"])
         assert found is not None
         state = load_send(services.engine, app_id, found.row.send_id).state
         assert state is not None
@@ -72,7 +72,7 @@ def requested(services: Services, app_id: UUID) -> Requested:
 def ids(services: Services, app_id: UUID) -> Callable[[str], UUID]:
     def of(shown: str) -> UUID:
         with services.readers.connection() as connection:
-            found = devices.device_by_handle(connection, app_id, shown)
+            found = devices.device_by_handle(connection, app_id, services.handles, shown)
         assert found is not None
         return found.device_id
 
@@ -188,7 +188,7 @@ def test_a_broadcast_goes_to_the_devices_of_the_apis_its_app_names(services: Ser
     created = other.create()
 
     with services.readers.connection() as connection:
-        found = sends.send_by_handle(connection, app_id, created["id"])
+        found = sends.send_by_handle(connection, app_id, services.handles, created["id"])
     assert found is not None
     assert found.row.audience["through"] == ["twinpush", "moxie"]
     assert (created["inbox"], other.create(inbox=False)["inbox"]) == (True, False)
@@ -199,7 +199,7 @@ def test_devices_are_named_by_their_ids(
 ) -> None:
     one, two = client.register()["id"], client.register()["id"]
     with services.readers.connection() as connection:
-        row = devices.device_by_handle(connection, app_id, two)
+        row = devices.device_by_handle(connection, app_id, services.handles, two)
     assert row is not None
 
     by_ids = requested(client.create(devices_ids=[one, two, one]))
@@ -459,7 +459,7 @@ def test_a_notification_is_found_by_the_number_its_payload_carries(
 ) -> None:
     created = client.create()["id"]
     with services.readers.connection() as connection:
-        found = sends.send_by_handle(connection, app_id, created)
+        found = sends.send_by_handle(connection, app_id, services.handles, created)
     assert found is not None
 
     assert client.get(f"notifications/{found.row.created_position}").json["id"] == created
@@ -477,7 +477,7 @@ def test_a_deleted_notification_is_nowhere_and_what_had_not_gone_out_never_does(
     assert refusal(client.get(f"notifications/{created}/report")) == (404, "NotificationNotFound")
     assert created not in {one["id"] for one in client.get("notifications?per_page=1000").json["objects"]}
     with services.readers.connection() as connection:
-        found = sends.send_by_handle(connection, app_id, created)
+        found = sends.send_by_handle(connection, app_id, services.handles, created)
     assert found is not None
     assert found.row.status == "cancelled"
 

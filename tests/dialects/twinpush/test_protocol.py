@@ -16,7 +16,6 @@ from tocsin.commands.apps import change_app, issue_credential, revoke_credential
 from tocsin.commands.context import Context
 from tocsin.domain.app import DisableApp
 from tocsin.domain.entry import system
-from tocsin.domain.identity import handle
 
 WITH_API_TOKEN = [
     ("GET", "devices"),
@@ -352,7 +351,7 @@ def test_a_disabled_app_is_not_there(app: Flask, services: Services) -> None:
 
     assert refusal(client.get("devices")) == (404, "AppNotFound")
     assert refusal(client.get(f"/devices/{device}/notifications/{notification}")) == (404, "AppNotFound")
-    assert client.app_id == handle(app_id)
+    assert client.app_id == services.handles.of(app_id)
 
 
 def test_no_token_and_no_body_is_in_an_errors_text(client: Client) -> None:
