@@ -14,6 +14,7 @@ from psycopg import Connection
 from tocsin.api.services import Services
 from tocsin.eventlog import webhook_calls
 from tocsin.projections import cursors
+from tocsin.projections.agenda import SCHEMA, unplanned
 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """Where the processes of one server keep their numbers. Read by the library when it is first imported."""
@@ -71,6 +72,9 @@ class Instance(Collector):
         with self._services.readers.connection() as connection:
             yield from _lags(connection)
             yield GaugeMetricFamily("tocsin_sends_open", "Sends that have not ended.", _open_sends(connection))
+            yield GaugeMetricFamily(
+                "tocsin_sends_unplanned", "Sends started over a minute ago and not planned.", _unplanned(connection)
+            )
             yield from _webhook_backlog(connection)
 
 
@@ -88,6 +92,10 @@ def _webhook_backlog(connection: Connection[Any]) -> Iterator[Any]:
     pending, oldest = webhook_calls.backlog(connection)
     yield GaugeMetricFamily("tocsin_webhook_calls_pending", "Calls to webhooks that no receiver took yet.", pending)
     yield GaugeMetricFamily("tocsin_webhook_oldest_seconds", "How long the oldest of them waits.", oldest)
+
+
+def _unplanned(connection: Connection[Any]) -> int:
+    return len(unplanned(connection)) if cursors.exists(connection, SCHEMA) else 0
 
 
 def _open_sends(connection: Connection[Any]) -> int:

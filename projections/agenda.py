@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,9 @@ from tocsin.projections.projection import SENDS, Projection, Target, of_streams
 from tocsin.projections.tables import Table
 
 SCHEMA = "agenda_v2"
+
+OVERDUE_AFTER = timedelta(minutes=1)
+"""How long a send may be started without an audience before it counts as left lying."""
 
 _NOBODY = UUID(int=0)
 
@@ -283,6 +286,19 @@ def due(
 
 def _due(kind: str, *rest: Any) -> Due:
     return Due(DueKind(kind), *rest)
+
+
+def unplanned(connection: Connection[Any], limit: int = 100, but_for: Collection[UUID] = ()) -> list[UUID]:
+    """Sends without an audience that were started longer than ``OVERDUE_AFTER`` ago, and of which nothing was planned
+    lately, the oldest first: no planner is at them, or none can plan them. ``but_for``: of these nothing is said.
+    """
+    rows = connection.execute(
+        "select send_id from agenda_v2.item i where kind = %s and due_at < clock_timestamp() - %s"
+        " and send_id <> all(%s::uuid[]) and not exists (select from agenda_v2.chunk c where c.send_id = i.send_id"
+        " and c.unclaimed and c.planned_at > clock_timestamp() - %s) order by due_at limit %s",
+        (DueKind.FREEZE_AUDIENCE, OVERDUE_AFTER, list(but_for), OVERDUE_AFTER, limit),
+    )
+    return [send_id for (send_id,) in rows]
 
 
 def next_due(connection: Connection[Any], kinds: Sequence[DueKind] = tuple(DueKind)) -> datetime | None:

@@ -12,7 +12,7 @@ from psycopg_pool import PoolTimeout
 from tocsin.domain.platforms import PROVIDERS
 from tocsin.eventlog.record import Record
 from tocsin.health import Role, everywhere, sessions_of
-from tocsin.projections import apps, cursors
+from tocsin.projections import agenda, apps, cursors
 from tocsin.settings import Settings
 from tocsin.supervisor import State, read_status
 
@@ -29,6 +29,7 @@ def readiness(settings: Settings, record: Record) -> dict[str, str | None]:
             statuses = cursors.statuses(connection)
             for status in statuses:
                 parts[f"read model {status.projection}"] = _wrong(status)
+            parts["sends"] = _left_lying(connection)
             present = everywhere(connection)
             for name, sessions in _needed(settings, connection, with_apps=bool(statuses)):
                 parts[f"role {name}"] = _absent(sessions - present)
@@ -43,6 +44,13 @@ def _wrong(status: cursors.Status) -> str | None:
     if status.error is not None:
         return f"stopped at position {status.error_position}: see its log, then `tocsin rebuild`"
     return f"{status.lag} positions behind" if status.lag > LAG_TOLERATED else None
+
+
+def _left_lying(connection: Connection[Any]) -> str | None:
+    found = agenda.unplanned(connection) if cursors.exists(connection, agenda.SCHEMA) else []
+    if not found:
+        return None
+    return f"{len(found)} started a while ago and not planned, such as {found[0]}: see the planner's log"
 
 
 def _needed(

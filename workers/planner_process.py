@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from uuid import UUID
 
@@ -14,24 +12,17 @@ from tocsin.domain.catalog import NAMES
 from tocsin.domain.events.send import SendStarted
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stream.port import EVENTS, Stream
-from tocsin.eventlog.unit import VersionConflict
-from tocsin.projections.audience import AudienceRow, TooEarly, resolve
+from tocsin.projections.audience import AudienceRow, resolve
+from tocsin.workers.attempts import AT_A_TIME, Attempts
 from tocsin.workers.clock import DatabaseClock
 from tocsin.workers.groups import PLANNER
-from tocsin.workers.intake import Intake, Task
-from tocsin.workers.planner import Interrupted, Planner, Resolve
+from tocsin.workers.intake import Intake
+from tocsin.workers.planner import Planner, Resolve
 from tocsin.workers.planning import chunk_size
-from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, note_absence
-
-log = logging.getLogger(__name__)
 
 STARTED = NAMES[SendStarted][0]
 
-AT_A_TIME = 4
-"""Sends planned side by side, so that an alarm does not wait until a newsletter's audience is frozen."""
-
-LOOK_AGAIN = 0.01
-LONGEST_PAUSE = 30.0
+LOOK_EVERY = 0.25
 
 
 def run_planner(
@@ -40,24 +31,20 @@ def run_planner(
     """Plan sends as they start, until ``stop`` is set. Raises StaleEpoch where the record was restored."""
     clock = DatabaseClock(record.sessions)
     planner = Planner(record, resolver(record), clock.now, stop.is_set, size)
-    with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="plan") as threads:
-
-        def take(task: Task) -> None:
-            threads.submit(_handle, planner, task, stop)
-
+    with closing(Attempts(planner, record, stop)) as attempts:
         intake = Intake(
             stream,
             record.sessions,
             EVENTS,
             PLANNER,
-            take,
+            lambda task: attempts.begin(task.event.originator_id, task.finish),
             window=AT_A_TIME * 8,
             limit=5000,
             wanted=lambda event: event.topic == STARTED,
         )
         intake.start()
-        while not stop.wait(0.25) and intake.fault is None:
-            pass
+        while not stop.wait(LOOK_EVERY) and intake.fault is None:
+            attempts.go_on()
         stop.set()
         intake.close()
     if intake.fault is not None:
@@ -77,29 +64,3 @@ def resolver(record: Record) -> Resolve:
                 yield rows
 
     return resolved
-
-
-def _handle(planner: Planner, task: Task, stop: threading.Event) -> None:
-    """Plan one send, however often it takes: its task stays unfinished until it is planned."""
-    failures = 0
-    pause = 0.0
-    while not stop.wait(pause):
-        try:
-            planner.plan(task.event.originator_id)
-        except TooEarly:
-            pause = LOOK_AGAIN
-        except Interrupted:
-            return
-        except VersionConflict:
-            log.info("send %s was stopped, or another planner is at it", task.event.originator_id)
-            pause = RETRY_EVERY
-        except DATABASE_AWAY as away:
-            note_absence(log, "the database is away, planning again", away)
-            pause = RETRY_EVERY
-        except Exception:
-            log.exception("send %s cannot be planned, trying again", task.event.originator_id)
-            failures += 1
-            pause = min(RETRY_EVERY * (1 << failures), LONGEST_PAUSE)
-        else:
-            task.finish()
-            return

@@ -41,6 +41,14 @@ class Setbacks(Generic[K]):
         """It was done, or there is nothing left to do."""
         self._known.pop(key, None)
 
+    def known(self) -> set[K]:
+        """Whatever failed and was not done since."""
+        return set(self._known)
+
+    def ready(self) -> set[K]:
+        """What may be tried again now."""
+        return self.known() - self.waiting()
+
     def waiting(self) -> set[K]:
         """What is not to be tried yet."""
         now = time.monotonic()

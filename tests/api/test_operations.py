@@ -40,6 +40,7 @@ def test_measurements_count_requests_by_route_and_never_by_id(campus: Caller, re
     assert f"tocsin_record_position {float(record.head().position)}" in text
     assert 'tocsin_projection_lag{projection="devices_v1"}' in text
     assert "tocsin_sends_open 0.0" in text
+    assert "tocsin_sends_unplanned 0.0" in text
 
 
 def test_open_sends_are_counted(campus: Caller) -> None:

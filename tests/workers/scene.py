@@ -27,6 +27,8 @@ from tocsin.domain.message import Message
 from tocsin.domain.personal import Personal
 from tocsin.domain.send import RequestSend, Send
 from tocsin.eventlog.record import Record
+from tocsin.eventlog.stored import StoredEvent
+from tocsin.eventlog.unit import Unit
 from tocsin.sandbox.handle import SandboxHandle
 
 CONTEXT = Context(actor=system("test"))
@@ -100,6 +102,22 @@ class Scene:
             self.record.keyring.destroy(connection, devices)
         for device_id in devices:
             self.write(device_id, DeviceRetired(reason=Retirement.ERASED))
+
+    def make_unreadable(self, stream_id: UUID) -> None:
+        """Give a stream an event of a kind that only a later version of Tocsin knows."""
+        (last,) = self.record.recorder.select_events(stream_id, desc=True, limit=1)
+        later = StoredEvent(
+            originator_id=stream_id,
+            originator_version=last.originator_version + 1,
+            topic="of.tomorrow",
+            state=last.state,
+            id=0,
+            schema_version=1,
+            app_id=last.app_id,
+            root_id=last.root_id,
+            recorded_at=last.recorded_at,
+        )
+        self.record.recorder.append([Unit([later])])
 
     def count(self, kind: str) -> int:
         """How many events of a type there are."""

@@ -14,9 +14,7 @@ from tocsin.domain.entry import Fact
 from tocsin.domain.events.chunk import AttemptAbandoned, AttemptStarted, ChunkHeld, ChunkPlanned, ChunkReleased
 from tocsin.domain.events.send import AudienceFrozen
 from tocsin.domain.identity import chunk_stream_id
-from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.stream.port import Stream
-from tocsin.eventlog.unit import Unit
 from tocsin.workers import scheduler
 from tocsin.workers.scheduler import run_scheduler
 
@@ -40,23 +38,6 @@ def write_chunk(scene: Scene, send_id: UUID, ordinal: int, *facts: Fact) -> None
     scene.record.append(envelopes(CONTEXT, Change(stream_id, scene.app_id, version, facts, send_id)))
 
 
-def make_unreadable(scene: Scene, stream_id: UUID) -> None:
-    """Give a stream an event of a kind that only a later version of Tocsin knows."""
-    (last,) = scene.record.recorder.select_events(stream_id, desc=True, limit=1)
-    later = StoredEvent(
-        originator_id=stream_id,
-        originator_version=last.originator_version + 1,
-        topic="of.tomorrow",
-        state=last.state,
-        id=0,
-        schema_version=1,
-        app_id=last.app_id,
-        root_id=last.root_id,
-        recorded_at=last.recorded_at,
-    )
-    scene.record.recorder.append([Unit([later])])
-
-
 def says(scene: Scene, stream_id: UUID, kind: type[Fact]) -> bool:
     return any(isinstance(entry.fact, kind) for entry in scene.record.load(stream_id))
 
@@ -67,7 +48,7 @@ def test_a_stream_that_cannot_be_read_holds_up_no_other(
 ) -> None:
     bad, good = left_behind(scene), left_behind(scene)
     faulty = bad if unreadable == "send" else chunk_stream_id(bad, 0)
-    make_unreadable(scene, faulty)
+    scene.make_unreadable(faulty)
     with running(project, scene.record, stream), running(run_scheduler, scene.record, scene.database_url):
         eventually(lambda: says(scene, chunk_stream_id(good, 0), AttemptAbandoned), "the other lease is ended")
         eventually(lambda: str(faulty) in caplog.text, "it is said which stream it is")
@@ -79,7 +60,7 @@ def test_many_streams_that_cannot_be_read_leave_room_for_others(
     monkeypatch.setattr(scheduler, "AT_ONCE", 2)
     sends = [left_behind(scene, chunks=3) for _ in range(3)]
     for send_id in sends:
-        make_unreadable(scene, send_id)
+        scene.make_unreadable(send_id)
     good = left_behind(scene)
     with running(project, scene.record, stream), running(run_scheduler, scene.record, scene.database_url):
         eventually(lambda: says(scene, chunk_stream_id(good, 0), AttemptAbandoned), "the other lease is ended")
@@ -90,6 +71,6 @@ def test_a_held_chunk_that_cannot_be_read_holds_up_no_other(scene: Scene, stream
     for send_id in sends:
         write_chunk(scene, send_id, 0, ChunkHeld(reason="refused"))
     scene.configure("apns")
-    make_unreadable(scene, chunk_stream_id(sends[0], 0))
+    scene.make_unreadable(chunk_stream_id(sends[0], 0))
     with running(project, scene.record, stream), running(run_scheduler, scene.record, scene.database_url):
         eventually(lambda: says(scene, chunk_stream_id(sends[1], 0), ChunkReleased), "the other is released")
