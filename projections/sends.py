@@ -16,6 +16,7 @@ from tocsin.domain.entry import Entry
 from tocsin.domain.events.send import DevicesExcluded, Exclusion, Tally
 from tocsin.eventlog.handles import Handles
 from tocsin.projections.chunk_states import CHUNK_FACTS, Step, chunks_to_load, freeze, steps
+from tocsin.projections.cursors import passed_schemas
 from tocsin.projections.pages import Conditions, Page, Slice, page
 from tocsin.projections.projection import SENDS, Projection, Target, of_streams
 from tocsin.projections.sends_rows import (
@@ -210,6 +211,8 @@ def list_sends(
 
 def _with_counts(connection: Connection[Any], rows: Sequence[SendRow]) -> list[Send]:
     counts: dict[UUID, dict[str, Tally]] = {row.send_id: {} for row in rows}
+    # Before the counts are read: what had been folded by then is in them.
+    passed = passed_schemas(connection, [SCHEMA])
     found = connection.execute(
         f"select send_id, provider, {', '.join(_OUTCOMES)} from {SCHEMA}.outcome_count"
         " where send_id = any(%s) order by provider",
@@ -217,7 +220,7 @@ def _with_counts(connection: Connection[Any], rows: Sequence[SendRow]) -> list[S
     ).fetchall()
     for send_id, provider, *numbers in found:
         counts[send_id][provider] = Tally(**dict(zip(_OUTCOMES, numbers, strict=True)))
-    return [Send(row, counts[row.send_id]) for row in rows]
+    return [Send(row, counts[row.send_id], row.position <= passed) for row in rows]
 
 
 def list_exclusions(

@@ -78,16 +78,30 @@ class SendRow(msgspec.Struct, frozen=True):
 
 
 class Send(msgspec.Struct, frozen=True):
-    """A send and what became of its devices so far, by provider. Answers that came late are counted in."""
+    """A send and what became of its devices so far, by provider. Answers that came late are counted in.
+
+    ``caught_up``: all that was recorded before the send's own last event is counted.
+    """
 
     row: SendRow
     by_provider: dict[str, Tally]
+    caught_up: bool
 
     @property
     def tally(self) -> Tally:
         """The outcomes of all providers together."""
         numbers = [msgspec.structs.astuple(one) for one in self.by_provider.values()]
         return Tally(**dict(zip(Tally.__struct_fields__, map(sum, zip(*numbers, strict=True)), strict=False)))
+
+    @property
+    def adds_up(self) -> bool | None:
+        """Whether the devices counted are as many as the audience. None while that is not known: the audience is not
+        frozen, or not all of the chunks, which are planned before it is, are counted yet."""
+        if self.row.audience_count is None:
+            return None
+        if self.row.audience_count == self.tally.audience:
+            return True
+        return False if self.caught_up else None
 
 
 class Excluded(msgspec.Struct, frozen=True):

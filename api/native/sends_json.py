@@ -26,11 +26,12 @@ class SubjectAnswer(msgspec.Struct, kw_only=True):
 
 class LawAnswer(msgspec.Struct, kw_only=True):
     """audience = delivered + failed + expired + cancelled + suppressed + unknown + pending. ``audience`` is null until
-    it is frozen; ``holds`` says whether what was counted adds up to it."""
+    it is frozen; ``holds`` says whether what was counted adds up to it. It is null as long as that cannot be told: the
+    audience is not frozen, or not all that was recorded before is counted yet. False is an error, and ours."""
 
     audience: int | None
     accounted: int
-    holds: bool
+    holds: bool | None
 
 
 class SendAnswer(msgspec.Struct, kw_only=True):
@@ -115,7 +116,7 @@ def of_row(found: Send) -> SendAnswer:
         excluded=row.excluded,
         outcomes=tally,
         by_provider=found.by_provider,
-        law=_law(row.audience_count, tally),
+        law=LawAnswer(audience=row.audience_count, accounted=tally.audience, holds=found.adds_up),
         chunks=row.chunks,
         requested_by=row.requested_by,
         requested_at=row.requested_at,
@@ -167,7 +168,3 @@ def of_state(app_id: UUID, send_id: UUID, send: SendState, entries: list[Entry] 
         answer.correlation_id = entries[0].correlation_id
         answer.position = entries[-1].position
     return answer
-
-
-def _law(audience: int | None, tally: Tally) -> LawAnswer:
-    return LawAnswer(audience=audience, accounted=tally.audience, holds=audience in (None, tally.audience))

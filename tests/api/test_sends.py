@@ -272,6 +272,8 @@ def test_a_send_is_narrowed_paced_and_found_again_by_its_name(campus: Caller, pe
 def test_a_scheduled_send_is_cancelled_before_its_time(campus: Caller, people: dict[str, str], record: Record) -> None:
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     scheduled = campus.post("/sends", {"message": MESSAGE, "audience": EVERYONE, "not_before": later})
+    waiting = campus.get(f"/sends/{scheduled.json['send_id']}").json
+    assert waiting["law"] == {"audience": None, "accounted": 0, "holds": None}
     assert scheduled.json["status"] == "scheduled"
     position = record.head().position
     address = f"/sends/{scheduled.json['send_id']}"

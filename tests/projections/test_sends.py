@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID, uuid4
 from history import History
 from lives import planned, requested
 from msgspec.structs import replace
+from patience import eventually
 from psycopg import Connection
 
 from tocsin.domain.audience import Audience
@@ -29,7 +31,11 @@ from tocsin.domain.events.send import (
     Tally,
 )
 from tocsin.domain.personal import Personal
+from tocsin.eventlog.record import Record
+from tocsin.eventlog.stream.port import Stream
 from tocsin.projections import deliveries, failures, sends
+from tocsin.projections.registry import passed
+from tocsin.projections.runner import run
 
 Project = Callable[..., None]
 
@@ -268,3 +274,49 @@ def test_a_devices_deliveries_are_listed_newest_first(
     second = deliveries.device_deliveries(connection, device, before=first.next, limit=3)
     assert [row.send_id for row in (*first.items, *second.items)] == ids[::-1]
     assert second.next is None
+
+
+def test_whether_the_outcomes_add_up_is_told_once_every_partition_was_folded(
+    record: Record, stream: Stream, history: History, connection: Connection[Any]
+) -> None:
+    send = uuid4()
+    history.append(send, requested(), SendStarted())
+    asked = history.position
+    for number in range(8):
+        history.append(uuid4(), planned(send, number), root=send)
+    history.append(send, AudienceFrozen(as_of=asked, audience=48, by_provider={"apns": 48}, chunks=8))
+
+    def told() -> sends.Send:
+        found = sends.send(connection, history.app_id, send)
+        assert found is not None
+        return found
+
+    def fold() -> None:
+        stop = threading.Event()
+        thread = threading.Thread(target=run, args=(stream, record, ["sends"], stop))
+        thread.start()
+        eventually(lambda: passed(connection, ["sends"]) >= history.position, "all is folded")
+        stop.set()
+        thread.join()
+
+    fold()
+    assert (told().tally.pending, told().adds_up) == (48, True)
+    # One partition has not come as far as the chunk it is to fold.
+    with connection.transaction():
+        connection.execute("update projections.cursors set position = %s where partition = 0", (asked,))
+        connection.execute("update sends_v1.outcome_count set pending = 42")
+    assert told().adds_up is None
+    connection.execute("update projections.cursors set position = %s", (history.position,))
+    assert told().adds_up is False
+
+
+def test_nobody_says_that_outcomes_add_up_before_there_is_an_audience(
+    history: History, project: Project, connection: Connection[Any]
+) -> None:
+    send = uuid4()
+    history.append(send, requested(), SendStarted())
+    history.append(uuid4(), planned(send, 0), root=send)
+    project("sends")
+    found = sends.send(connection, history.app_id, send)
+    assert found is not None
+    assert found.adds_up is None
