@@ -13,6 +13,7 @@ from tocsin.projections.apps_rows import (
     APPS,
     CREDENTIALS,
     PROVIDERS,
+    SCHEMA,
     SEGMENTS,
     TAGS,
     TEMPLATES,
@@ -25,6 +26,7 @@ from tocsin.projections.apps_rows import (
     Template,
     Webhook,
 )
+from tocsin.projections.cursors import settled
 from tocsin.projections.pages import Conditions, Matching, Page, Slice, page
 from tocsin.projections.tables import Table
 
@@ -57,7 +59,8 @@ def default_app(connection: Connection[Any], dialect: str) -> App | None:
 
 def list_apps(connection: Connection[Any], *, after: int = 0, limit: int = 100) -> Page[App, int]:
     """Every app, from those whose ``created_position`` is above ``after``."""
-    found = APPS.select(connection, "where created_position > %s order by created_position limit %s", after, limit + 1)
+    condition = "where created_position > %s and created_position <= %s order by created_position limit %s"
+    found = APPS.select(connection, condition, after, settled(connection, SCHEMA), limit + 1)
     return page(found, limit, lambda row: row.created_position)
 
 
@@ -145,6 +148,7 @@ def slice_webhooks(
 ) -> Slice[Webhook]:
     """So many of an app's webhooks of one format from the ``offset``-th on, in the order they were created."""
     conditions = Conditions.of("app_id = %s and format = %s", app_id, form)
+    conditions.add(settled(connection, SCHEMA), "created_position <= %s")
     rows, total = WEBHOOKS.slice(connection, conditions, "created_position", offset, limit)
     return Slice(tuple(rows), total)
 
@@ -213,10 +217,14 @@ def slice_tags(
 def slice_apps(connection: Connection[Any], ids: Collection[UUID], *, offset: int = 0, limit: int = 100) -> Slice[App]:
     """So many of these apps from the ``offset``-th on, in the order they were created."""
     conditions = Conditions.of("app_id = any(%s)", list(ids))
+    conditions.add(settled(connection, SCHEMA), "created_position <= %s")
     rows, total = APPS.slice(connection, conditions, "created_position", offset, limit)
     return Slice(tuple(rows), total)
 
 
 def _of_app(connection: Connection[Any], table: Table[Any], app_id: UUID, after: int, limit: int) -> Page[Any, int]:
-    condition = "where app_id = %s and created_position > %s order by created_position limit %s"
-    return page(table.select(connection, condition, app_id, after, limit + 1), limit, lambda row: row.created_position)
+    condition = (
+        "where app_id = %s and created_position > %s and created_position <= %s order by created_position limit %s"
+    )
+    found = table.select(connection, condition, app_id, after, settled(connection, SCHEMA), limit + 1)
+    return page(found, limit, lambda row: row.created_position)

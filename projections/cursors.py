@@ -246,6 +246,15 @@ def passed_schemas(connection: Connection[Any], schemas: Sequence[str]) -> int:
     return int(row[0] or 0) if row else 0
 
 
+def settled(connection: Connection[Any], schema: str) -> int:
+    """The position to which a read model's lists go: no row that is still to come stands at or before it.
+
+    Partitions are folded at their own pace. A page that went beyond what all have passed would end with a cursor above
+    a row that a slower one is yet to bring, and who goes on from there would never see it.
+    """
+    return passed_schemas(connection, [schema])
+
+
 def partitions_of(connection: Connection[Any]) -> int:
     """How many partitions the stream was set up with; where it was not yet, the default, which is fixed by this."""
     connection.execute(

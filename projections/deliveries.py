@@ -18,6 +18,7 @@ from tocsin.domain.events.chunk import ChunkPlanned, OutcomeKind
 from tocsin.domain.events.device import BadgeChanged
 from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived, ReceiptRemoved
 from tocsin.projections.chunk_states import CHUNK_FACTS, Step, chunks_to_load, freeze, steps
+from tocsin.projections.cursors import settled
 from tocsin.projections.pages import Conditions, Page, Slice, page
 from tocsin.projections.projection import DELIVERIES, Projection, Target, of_streams
 from tocsin.projections.tables import Table
@@ -291,6 +292,7 @@ def list_deliveries(
     ``outcome``: ``pending`` or an ``OutcomeKind``.
     """
     conditions = Conditions(["t.send_id = %s", "(t.ordinal, t.index) > (%s, %s)"], [send_id, *after])
+    conditions.add(_first_unsettled(connection, send_id), "t.ordinal < %s")
     conditions.add(outcome, "t.outcome = %s")
     if outcome is not None and outcome not in (PENDING, OutcomeKind.DELIVERED):
         # As the planner cannot know of a parameter that the few which failed have an index of their own.
@@ -307,6 +309,7 @@ def device_deliveries(
 ) -> Page[Delivery, int]:
     """What was sent to a device, the newest first, from those whose ``planned_position`` is below ``before``."""
     conditions = Conditions.of("t.device_id = %s", device_id)
+    conditions.add(settled(connection, SCHEMA), "t.planned_position <= %s")
     conditions.add(before, "t.planned_position < %s")
     found = _select(
         connection, f"{conditions.where} order by t.planned_position desc limit %s", *conditions.parameters, limit + 1
@@ -332,10 +335,24 @@ def slice_deliveries(
     connection: Connection[Any], send_id: UUID, *, offset: int = 0, limit: int = 100
 ) -> Slice[Delivery]:
     """So many of a send's deliveries from the ``offset``-th on, and how many there are."""
-    counting = "select count(*) from deliveries_v1.delivery where send_id = %s"
-    total = connection.execute(counting, (send_id,)).fetchall()[0][0]
-    rest = "where t.send_id = %s order by t.ordinal, t.index offset %s limit %s"
-    return Slice(tuple(_select(connection, rest, send_id, offset, limit)), total)
+    conditions = Conditions.of("t.send_id = %s", send_id)
+    conditions.add(_first_unsettled(connection, send_id), "t.ordinal < %s")
+    counting = f"select count(*) from {SCHEMA}.delivery t {conditions.where}"
+    total = connection.execute(counting.encode(), conditions.parameters).fetchall()[0][0]
+    rest = f"{conditions.where} order by t.ordinal, t.index offset %s limit %s"
+    return Slice(tuple(_select(connection, rest, *conditions.parameters, offset, limit)), total)
+
+
+# Chunks are planned in the order of their ordinals, and there are few that not all partitions have passed.
+_UNSETTLED = f"""
+    select min(t.ordinal) from {SCHEMA}.chunk c join {SCHEMA}.delivery t on t.chunk_id = c.chunk_id and t.index = 0
+    where c.planned_position > %s and t.send_id = %s"""
+
+
+def _first_unsettled(connection: Connection[Any], send_id: UUID) -> int | None:
+    """The ordinal of a send's first chunk before which another may be yet to come; None where there is none."""
+    found = connection.execute(_UNSETTLED.encode(), (settled(connection, SCHEMA), send_id)).fetchall()
+    return None if found[0][0] is None else int(found[0][0])
 
 
 def receipt_counts(connection: Connection[Any], send_id: UUID) -> ReceiptCounts:

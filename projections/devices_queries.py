@@ -14,7 +14,8 @@ from psycopg import Connection
 from tocsin.domain.identity import token_key
 from tocsin.eventlog.handles import Handles
 from tocsin.eventlog.packed import uuids
-from tocsin.projections.devices_rows import ADDRESSEES, DEVICES, Addressee, Device
+from tocsin.projections.cursors import settled
+from tocsin.projections.devices_rows import ADDRESSEES, DEVICES, SCHEMA, Addressee, Device
 from tocsin.projections.pages import Conditions, Matching, Page, Slice, page
 from tocsin.projections.projection import Digest
 
@@ -128,7 +129,7 @@ def list_devices(
     limit: int = 100,
 ) -> Page[Device, int]:
     """Devices of an app in the order they were registered, from those whose ``created_position`` is above ``after``."""
-    conditions, order = _conditions(app_id, wanted), _order(wanted)
+    conditions, order = _conditions(connection, app_id, wanted), _order(wanted)
     conditions.add(after, f"{order} > %s")
     found = DEVICES.select(
         connection, f"{conditions.where} order by {order} limit %s", *conditions.parameters, limit + 1
@@ -145,7 +146,7 @@ def slice_devices(
     limit: int = 100,
 ) -> Slice[Device]:
     """So many devices of an app from the ``offset``-th on, in the order they were registered. Raises Invalid."""
-    rows, total = DEVICES.slice(connection, _conditions(app_id, wanted), _order(wanted), offset, limit)
+    rows, total = DEVICES.slice(connection, _conditions(connection, app_id, wanted), _order(wanted), offset, limit)
     return Slice(tuple(rows), total)
 
 
@@ -165,10 +166,11 @@ def _order(wanted: DeviceFilter) -> str:
     return "created_position" if wanted.alias is None else "created_position + 0"
 
 
-def _conditions(app_id: UUID, wanted: DeviceFilter) -> Conditions:
+def _conditions(connection: Connection[Any], app_id: UUID, wanted: DeviceFilter) -> Conditions:
     conditions = Conditions.of("app_id = %s", app_id)
     if wanted.tag is not None:
         conditions = Conditions(["app_id = %s"], [app_id, wanted.tag, app_id], _TAGGED)
+    conditions.add(settled(connection, SCHEMA), f"{_order(wanted)} <= %s")
     conditions.add(wanted.platform, "platform = %s")
     conditions.add(wanted.state, "state = %s")
     conditions.add(wanted.user_digest, "user_digest = %s")
@@ -218,6 +220,7 @@ def slice_subscriptions(
     ``device`` (the external id), ``platform`` and ``user``. Raises Invalid.
     """
     conditions = Conditions.of("s.app_id = %s and d.retired is null", app_id)
+    conditions.add(settled(connection, SCHEMA), "s.created_position <= %s")
     conditions.add(has_user, "(d.user_id is not null) = %s")
     conditions.add(list(but) or None, "s.tag <> all(%s)")
     conditions.add(device_id, "s.device_id = %s")

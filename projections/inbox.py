@@ -14,9 +14,13 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from tocsin.projections.audience_fold import SCHEMA as AUDIENCE
+from tocsin.projections.cursors import passed_schemas
+from tocsin.projections.deliveries import SCHEMA as DELIVERIES
 from tocsin.projections.deliveries import STRIDE
 from tocsin.projections.devices_rows import Device
 from tocsin.projections.pages import Conditions, Slice
+from tocsin.projections.sends_rows import SCHEMA as SENDS
 from tocsin.projections.sends_rows import SEND_ROWS, SendRow
 
 READ_MODELS = ("audience", "deliveries", "sends")
@@ -84,7 +88,7 @@ def slice_inbox(
     In it are sends with ``inbox``, but those that one of the devices removed. Narrowed to those with all of ``labels``
     and none of ``no_labels``.
     """
-    query = _Query(device, _of_person(device), labels, no_labels, inbox=True)
+    query = _Query(device, _of_person(device), labels, no_labels, inbox=True, up_to=_settled(connection))
     return query.slice(connection, offset, limit)
 
 
@@ -105,7 +109,7 @@ def slice_sent(
     limit: int = 100,
 ) -> Slice[InboxItem]:
     """So much of what a device itself was sent, in an inbox or not, the newest first; narrowed as ``slice_inbox``."""
-    query = _Query(device, _of_device(device), labels, no_labels)
+    query = _Query(device, _of_device(device), labels, no_labels, up_to=_settled(connection))
     return query.slice(connection, offset, limit)
 
 
@@ -116,6 +120,11 @@ def sent(connection: Connection[Any], device: Device, send_id: UUID, *, in_inbox
     """
     query = _Query(device, _of_person(device), inbox=in_inbox, send_id=send_id)
     return next(iter(query.slice(connection, 0, 1).items), None)
+
+
+def _settled(connection: Connection[Any]) -> int:
+    """Where lists end: what a read model is yet to bring stands behind it (``cursors.settled``)."""
+    return passed_schemas(connection, [AUDIENCE, DELIVERIES, SENDS])
 
 
 def _of_person(device: Device) -> Conditions:
@@ -142,11 +151,13 @@ class _Query:
         *,
         inbox: bool = False,
         send_id: UUID | None = None,
+        up_to: int | None = None,
     ) -> None:
         owner.texts += [_WHILE_MINE, _STANDS]
         owner.add(list(labels) or None, "s.labels @> %s::text[]")
         owner.add(list(no_labels) or None, "not s.labels && %s::text[]")
         owner.add(send_id, "s.send_id = %s")
+        owner.add(up_to, "d.planned_position <= %s")
         if inbox:
             owner.texts.append("s.inbox")
         self.mine = _MINE.format(stride=STRIDE, where=owner.where)

@@ -22,6 +22,7 @@ from tocsin.domain.events.notification import (
     NotificationCreated,
     NotificationWithdrawn,
 )
+from tocsin.projections.cursors import settled
 from tocsin.projections.pages import Conditions, Page, page
 from tocsin.projections.projection import Projection, Target, of_streams
 from tocsin.projections.tables import Table
@@ -221,6 +222,7 @@ def list_notifications(
     ``when``: narrowed to those in force at ``now``, not yet, or no longer; None: all there ever were.
     """
     conditions = Conditions.of("app_id = %s", app_id)
+    conditions.add(settled(connection, SCHEMA), "created_position <= %s")
     conditions.add(before, "created_position < %s")
     if when is not None:
         conditions.texts.append(_WHEN[when])

@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from tocsin.domain.entry import Entry
 from tocsin.domain.events.operation import OperationFinished, OperationKind, OperationStarted
+from tocsin.projections.cursors import settled
 from tocsin.projections.pages import Conditions, Page, page
 from tocsin.projections.projection import Projection, Target, of_streams
 from tocsin.projections.tables import Table
@@ -91,7 +92,7 @@ def list_operations(
     connection: Connection[Any], *, kind: OperationKind | None = None, before: int | None = None, limit: int = 100
 ) -> Page[Operation, int]:
     """Operations, the newest first, from those whose ``created_position`` is below ``before``."""
-    conditions = Conditions.of("true")
+    conditions = Conditions.of("created_position <= %s", settled(connection, SCHEMA))
     conditions.add(kind, "kind = %s")
     conditions.add(before, "created_position < %s")
     found = _OPERATIONS.select(

@@ -16,7 +16,7 @@ from tocsin.domain.entry import Entry
 from tocsin.domain.events.send import DevicesExcluded, Exclusion, Tally
 from tocsin.eventlog.handles import Handles
 from tocsin.projections.chunk_states import CHUNK_FACTS, Step, chunks_to_load, freeze, steps
-from tocsin.projections.cursors import passed_schemas
+from tocsin.projections.cursors import passed_schemas, settled
 from tocsin.projections.pages import Conditions, Page, Slice, page
 from tocsin.projections.projection import SENDS, Projection, Target, of_streams
 from tocsin.projections.sends_rows import (
@@ -172,13 +172,14 @@ def slice_sends(
     limit: int = 100,
 ) -> Slice[Send]:
     """So many of an app's sends from the ``offset``-th on, the newest first, and how many there are."""
-    conditions = _conditions(app_id, wanted)
+    conditions = _conditions(connection, app_id, wanted)
     rows, total = SEND_ROWS.slice(connection, conditions, "created_position desc", offset, limit)
     return Slice(tuple(_with_counts(connection, rows)), total)
 
 
-def _conditions(app_id: UUID, wanted: SendFilter) -> Conditions:
+def _conditions(connection: Connection[Any], app_id: UUID, wanted: SendFilter) -> Conditions:
     conditions = Conditions.of("app_id = %s", app_id)
+    conditions.add(settled(connection, SCHEMA), "created_position <= %s")
     conditions.add(list(wanted.labels) or None, "labels @> %s::text[]")
     conditions.add(list(wanted.no_labels) or None, "not labels && %s::text[]")
     conditions.add(wanted.through, "requested_through = %s")
@@ -199,7 +200,7 @@ def list_sends(
     limit: int = 100,
 ) -> Page[Send, int]:
     """An app's sends, the newest first, from those whose ``created_position`` is below ``before``."""
-    conditions = _conditions(app_id, wanted)
+    conditions = _conditions(connection, app_id, wanted)
     conditions.add(status, "status = %s")
     conditions.add(notification_id, "notification_id = %s")
     conditions.add(before, "created_position < %s")

@@ -24,6 +24,7 @@ from tocsin.domain.events.user import (
     UserErased,
 )
 from tocsin.domain.personal import Personal
+from tocsin.projections.cursors import settled
 from tocsin.projections.pages import Page, page
 from tocsin.projections.projection import Digest, Projection, Target, of_streams
 from tocsin.projections.tables import Table
@@ -195,8 +196,10 @@ def user_by_number(connection: Connection[Any], app_id: UUID, number: int) -> Us
 
 def list_users(connection: Connection[Any], app_id: UUID, *, after: int = 0, limit: int = 100) -> Page[User, int]:
     """An app's users, from those whose ``created_position`` is above ``after``."""
-    condition = "where app_id = %s and created_position > %s order by created_position limit %s"
-    found = _USERS.select(connection, condition, app_id, after, limit + 1)
+    condition = (
+        "where app_id = %s and created_position > %s and created_position <= %s order by created_position limit %s"
+    )
+    found = _USERS.select(connection, condition, app_id, after, settled(connection, _USERS.schema), limit + 1)
     return page(found, limit, lambda row: row.created_position)
 
 

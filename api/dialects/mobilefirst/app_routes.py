@@ -18,7 +18,7 @@ from tocsin.api.dialects.mobilefirst.bodies import body, flag, text
 from tocsin.api.dialects.mobilefirst.chapters import BASE, chapter
 from tocsin.api.dialects.mobilefirst.errors import answer, insufficient_scope, invalid, nothing
 from tocsin.api.dialects.routing import serving
-from tocsin.api.reads import reading
+from tocsin.api.reads import await_position, reading
 from tocsin.api.requests import context
 from tocsin.api.services import services
 from tocsin.api.writes import readable
@@ -96,6 +96,7 @@ def delete(application_id: str) -> Response:
     """Delete an application and all that is in it; its history stays."""
     caller = authorized(application_id, APPS_WRITE, disabled=True)
     engine = services().engine
+    await_position(engine.record.head().position, ["devices"])
     _retire_devices(caller)
     done = close_app(engine, context(caller.actor, caller.scope), caller.app_id, NAME)
     return readable(nothing(), done.position, ("apps", "devices", "audience"))

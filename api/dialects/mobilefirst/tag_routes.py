@@ -15,7 +15,7 @@ from tocsin.api.dialects.mobilefirst.errors import EXISTS, Refusal, answer, inva
 from tocsin.api.dialects.mobilefirst.representations import date
 from tocsin.api.dialects.mobilefirst.tags import COUNT, known_tag, no_such_tag, tag
 from tocsin.api.dialects.routing import serving
-from tocsin.api.reads import reading
+from tocsin.api.reads import await_position, reading
 from tocsin.api.requests import context
 from tocsin.api.services import services
 from tocsin.api.writes import readable
@@ -111,7 +111,10 @@ def delete(application_id: str, name: str) -> Response:
     caller = authorized(application_id, WRITE)
     own = known_tag(caller.app_id, name.rstrip("/"))
     engine = services().engine
+    # Before anything is done: where devices are not known as they are, it can be asked again.
+    await_position(engine.record.head().position, ["devices"])
     done = change_app(engine, context(caller.actor, caller.scope), caller.app_id, DeleteTag(tag=own))
+    await_position(done.position, ["devices"])
     last = _unsubscribe_all(caller, own) or done.position
     return readable(nothing(), last, ("apps", "devices", "audience"))
 
