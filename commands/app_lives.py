@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from tocsin.commands.apps import AppResult, CredentialResult, load_app, public_claims
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine
-from tocsin.commands.secrets import random_secret, sealed
+from tocsin.commands.secrets import no_longer_needed, random_secret, sealed
 from tocsin.domain import app
 from tocsin.domain.app import (
     App,
@@ -73,7 +73,8 @@ def close_app(engine: Engine, context: Context, app_id: UUID, dialect: str) -> D
             for one in (state.credentials[command.credential_id] for command in revoked)
             for claim in public_claims(engine, one.credential_id, dialect, one.kind, one.public_id, release=True)
         ]
-        return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)], claims)
+        secrets = no_longer_needed(engine, app_id, loaded.state, state)
+        return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)], claims, secrets)
 
     return engine.carry_out(context, decide)
 

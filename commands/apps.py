@@ -11,7 +11,7 @@ import msgspec
 
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine, Loaded
-from tocsin.commands.secrets import bearer_token, random_secret, sealed
+from tocsin.commands.secrets import bearer_token, no_longer_needed, random_secret, sealed
 from tocsin.domain import app
 from tocsin.domain.app import (
     App,
@@ -96,7 +96,8 @@ def change_app(engine: Engine, context: Context, app_id: UUID, command: Any) -> 
         assert before is not None
         assert state is not None
         claims = _host_claims(engine, app_id, before.hosts, state.hosts) if isinstance(command, UpdateApp) else []
-        return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)], claims)
+        secrets = no_longer_needed(engine, app_id, before, state)
+        return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)], claims, secrets)
 
     return engine.carry_out(context, decide)
 
@@ -154,9 +155,11 @@ def configure_provider(
     def decide() -> Decision[ProviderResult]:
         loaded = load_app(engine, app_id)
         facts, state = loaded.decide(command)
+        assert loaded.state is not None
         assert state is not None
         result = ProviderResult(app_id, state.providers[provider, profile])
         secrets = [engine.record.vault.seal(secret_id, app_id, f"provider:{provider}", kept)] if facts else []
+        secrets += no_longer_needed(engine, app_id, loaded.state, state)
         return Decision(result, [loaded.change(app_id, facts)], secrets=secrets)
 
     return engine.carry_out(context, decide)
@@ -216,10 +219,12 @@ def revoke_credential(
     def decide() -> Decision[AppResult]:
         loaded = load_app(engine, app_id)
         facts, state = loaded.decide(RevokeCredential(credential_id=credential_id, reason=reason))
+        assert loaded.state is not None
         assert state is not None
         issued = state.credentials[credential_id]
         claims = public_claims(engine, credential_id, issued.dialect, issued.kind, issued.public_id, release=True)
-        return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)], claims if facts else [])
+        secrets = no_longer_needed(engine, app_id, loaded.state, state)
+        return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)], claims if facts else [], secrets)
 
     return engine.carry_out(context, decide)
 

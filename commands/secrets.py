@@ -14,6 +14,7 @@ from uuid import UUID
 import argon2
 
 from tocsin.commands.engine import Engine
+from tocsin.domain.app import App
 from tocsin.eventlog.unit import Secret
 
 HASHED = ("bearer", "client", "app-secret", "api-token", "device-secret", "session")
@@ -59,6 +60,14 @@ def credential_of(token: str) -> UUID | None:
 def sealed(engine: Engine, secret_id: UUID, app_id: UUID, kind: str, secret: str) -> Secret:
     """A secret in the form its kind is kept in, for the append that tells of it."""
     return engine.record.vault.seal(secret_id, app_id, kind, _kept_form(kind, secret))
+
+
+def no_longer_needed(engine: Engine, app_id: UUID, before: App, after: App) -> list[Secret]:
+    """The destruction of every secret that an app needed before a command and needs no more.
+
+    Whoever still goes by what was before finds it gone, and has to look at the app again.
+    """
+    return [engine.record.vault.destruction(secret_id, app_id) for secret_id in before.secrets - after.secrets]
 
 
 def _kept_form(kind: str, secret: str) -> bytes:

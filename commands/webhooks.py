@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from tocsin.commands.apps import load_app
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine
-from tocsin.commands.secrets import sealed
+from tocsin.commands.secrets import no_longer_needed, sealed
 from tocsin.domain.app import CreateWebhook, DeleteWebhook, UpdateWebhook
 from tocsin.domain.errors import NotFound
 from tocsin.domain.events.app import WebhookCreated
@@ -96,9 +96,11 @@ def update_webhook(
     def decide() -> Decision[WebhookResult]:
         loaded = load_app(engine, app_id)
         facts, state = loaded.decide(command)
+        assert loaded.state is not None
         assert state is not None
         result = WebhookResult(app_id, state.webhooks[webhook_id], secret if new_secret else None)
         kept = [sealed(engine, secret_id, app_id, "webhook", secret)] if new_secret else []
+        kept += no_longer_needed(engine, app_id, loaded.state, state)
         return Decision(result, [loaded.change(app_id, facts)], secrets=kept)
 
     return engine.carry_out(context, decide)
@@ -117,7 +119,9 @@ def delete_webhook(engine: Engine, context: Context, app_id: UUID, webhook_id: U
         gone = loaded.state.webhooks.get(webhook_id)
         if gone is None:
             raise NotFound("this app has no such webhook")
-        facts, _ = loaded.decide(DeleteWebhook(webhook_id=webhook_id))
-        return Decision(WebhookResult(app_id, gone), [loaded.change(app_id, facts)])
+        facts, state = loaded.decide(DeleteWebhook(webhook_id=webhook_id))
+        assert state is not None
+        secrets = no_longer_needed(engine, app_id, loaded.state, state)
+        return Decision(WebhookResult(app_id, gone), [loaded.change(app_id, facts)], secrets=secrets)
 
     return engine.carry_out(context, decide)

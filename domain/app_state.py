@@ -54,6 +54,16 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     templates: dict[UUID, TemplateSaved] = {}
     segments: dict[str, Criteria] = {}
 
+    @property
+    def secrets(self) -> frozenset[UUID]:
+        """The ids of the secrets it needs: those of its providers, its webhooks and its credentials in force."""
+        signing = (webhook.secret_id for webhook in self.webhooks.values())
+        return frozenset(
+            {configured.secret_id for configured in self.providers.values()}
+            | {secret_id for secret_id in signing if secret_id is not None}
+            | {issued.secret_id for own, issued in self.credentials.items() if own not in self.revoked}
+        )
+
 
 def fold(facts: Iterable[Fact], state: App | None = None) -> App | None:
     """The state after ``facts``, from ``state`` or from nothing."""

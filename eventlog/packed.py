@@ -71,9 +71,9 @@ def uuids(values: Iterable[UUID | None]) -> Packed:
     return _array(2950, [_NULL if value is None else _UUID + value.bytes for value in values])
 
 
-def byteas(values: Iterable[bytes]) -> Packed:
-    """bytea[]."""
-    return _array(17, [_LENGTH.pack(len(value)) + value for value in values])
+def byteas(values: Iterable[bytes | None]) -> Packed:
+    """bytea[], in which None is null."""
+    return _array(17, [_NULL if value is None else _LENGTH.pack(len(value)) + value for value in values])
 
 
 def texts(values: Iterable[str]) -> Packed:

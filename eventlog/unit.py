@@ -27,12 +27,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret for the vault, sealed."""
+    """A secret for the vault, sealed; None: the one of this id is destroyed."""
 
     secret_id: UUID
     app_id: UUID
     kind: str
-    sealed: bytes
+    sealed: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,11 @@ class Caller:
         """What the receiver answered to the last body it was sent, the first it did not take; None where there is
         nothing to tell."""
         bodies = self._renderers[webhook.format](news(self._record, call), webhook, self._record)
-        secret = None if webhook.secret_id is None else self._record.vault.open(webhook.secret_id)
+        try:
+            secret = None if webhook.secret_id is None else self._record.vault.open(webhook.secret_id)
+        except KeyError:
+            # The read model is yet to hear of the new one, or that the webhook is gone.
+            return Answer(None, "the webhook's secret was replaced a moment ago", 0)
         answer = None
         for number, body in enumerate(bodies):
             message_id = f"{call.message_id}_{number}" if number else call.message_id

@@ -57,11 +57,21 @@ def test_a_secret_does_not_open_under_another_id(record: Record, record_url: str
         record.vault.open(other)
 
 
-def test_a_destroyed_secret_is_gone(record: Record) -> None:
-    secret_id = keep(record, b"secret")
-    record.vault.destroy(secret_id)
+@pytest.mark.parametrize("events", [1, 300])
+def test_a_secret_is_destroyed_with_the_event_after_which_nobody_needs_it(record: Record, events: int) -> None:
+    destroyed, kept = keep(record, b"secret"), keep(record, b"another")
+    record.append([subscription() for _ in range(events)], secrets=[record.vault.destruction(destroyed, APP)])
     with pytest.raises(KeyError):
-        record.vault.open(secret_id)
+        record.vault.open(destroyed)
+    assert record.vault.open(kept) == b"another"
+
+
+def test_a_refused_append_destroys_no_secret(record: Record) -> None:
+    secret_id, device = keep(record, b"secret"), registration()
+    record.append([device])
+    with pytest.raises(VersionConflict):
+        record.append([device], secrets=[record.vault.destruction(secret_id, APP)])
+    assert record.vault.open(secret_id) == b"secret"
 
 
 def test_digests_are_equal_for_equal_values_in_every_process_and_apart_by_purpose(

@@ -8,8 +8,10 @@ from weakref import ref
 
 import pytest
 from company import deciding, delivering
-from scene import Scene, eventually
+from scene import CONTEXT, Scene, eventually
 
+from tocsin.commands.apps import configure_provider
+from tocsin.commands.engine import Engine
 from tocsin.domain.device import Device, fold
 from tocsin.domain.events.app import ProviderConfigured, ProviderRemoved
 from tocsin.domain.events.chunk import OutcomeKind, OutcomesRecorded, RetrySet
@@ -207,6 +209,22 @@ def test_a_provider_that_was_removed_is_let_go_of_once_its_app_is_looked_at_agai
     removed = Unusable("wns is not configured (profile default)")
     eventually(lambda: credentials.way(scene.app_id, "wns", "default") == removed, "the removal is noticed")
     assert made() is None
+
+
+def test_a_worker_that_finds_a_secret_replaced_takes_the_new_one_at_once(scene: Scene) -> None:
+    opened: list[bytes] = []
+
+    def make(_: ProviderConfigured, secret: bytes) -> Provider:
+        opened.append(secret)
+        return cast(Provider, object())
+
+    credentials = Credentials(scene.record, make)
+    # By this it knows the app, as it is for a while.
+    assert isinstance(credentials.way(scene.app_id, "fcm", "default"), Way)
+    configuration = {"client_id": "ms-app://x"}
+    configure_provider(Engine(scene.record), CONTEXT, scene.app_id, "wns", configuration, b"the newest")
+    assert isinstance(credentials.way(scene.app_id, "wns", "default"), Way)
+    assert opened[1:] == [b"the newest"]
 
 
 def test_a_credential_that_is_put_right_lets_the_held_devices_go_on(scene: Scene, stream: Stream) -> None:

@@ -27,7 +27,7 @@ from tocsin.api.services import services
 from tocsin.commands.apps import change_settings
 from tocsin.domain.audience import DEFAULT_PROFILE
 from tocsin.domain.credentials import ApnsCertificate, read_apns_certificate
-from tocsin.domain.errors import Invalid
+from tocsin.domain.errors import Invalid, Unavailable
 from tocsin.projections import apps
 from tocsin.projections.apps_rows import Provider
 
@@ -82,7 +82,10 @@ def apns_certificate(caller: Caller) -> ApnsCertificate:
     found = configured(caller.app_id, "apns")
     if found is None or found.configuration.get("authentication") != "certificate":
         raise _missing(APNS)
-    return read_apns_certificate(services().record.vault.open(found.secret_id))
+    try:
+        return read_apns_certificate(services().record.vault.open(found.secret_id))
+    except KeyError:
+        raise Unavailable("the certificate was replaced a moment ago: try again", retry_after=1) from None
 
 
 def certificate(caller: Caller) -> Shown:
