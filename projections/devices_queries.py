@@ -37,7 +37,6 @@ class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
     alias_digest: bytes | None = None
     alias: str | None = None
     has_user: bool | None = None
-    phone: str | None = None
     tag: str | None = None
     state: str | None = None
     active: bool | None = None
@@ -96,6 +95,15 @@ def devices_by_external_id(
     condition = "where external_id = any(%s) and app_id = %s order by created_position"
     found = DEVICES.select(connection, condition, list(external_ids), app_id)
     return {row.external_id: row for row in found if row.external_id is not None}
+
+
+def devices_by_phone(connection: Connection[Any], app_id: UUID, phones: Collection[str]) -> list[Device]:
+    """The devices that are not retired and have one of these phone numbers, in the order they were registered.
+
+    No index finds them, as it would make every registration dearer: all of the app are looked through, once for all.
+    """
+    condition = "where app_id = %s and retired is null and phone = any(%s) order by created_position"
+    return DEVICES.select(connection, condition, app_id, list(phones))
 
 
 def device_by_handle(connection: Connection[Any], app_id: UUID | None, handles: Handles, handle: str) -> Device | None:
@@ -177,7 +185,6 @@ def _conditions(connection: Connection[Any], app_id: UUID, wanted: DeviceFilter)
     conditions.add(wanted.alias_digest, "alias_digest = %s")
     conditions.add(wanted.alias, "lower(alias) = lower(%s)")
     conditions.add(wanted.has_user, "(user_id is not null) = %s")
-    conditions.add(wanted.phone, "phone = %s")
     conditions.add(wanted.active, "(state = 'active') = %s")
     conditions.add(wanted.registered, "(retired is null) = %s")
     conditions.add(wanted.removed, "(coalesce(retired, '') in ('requested', 'erased')) = %s")

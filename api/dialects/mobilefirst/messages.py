@@ -25,7 +25,6 @@ from tocsin.domain.audience import Audience
 from tocsin.domain.message import Message
 from tocsin.domain.send import RequestSend
 from tocsin.projections import devices
-from tocsin.projections.devices import DeviceFilter
 
 TYPES = (1, 2, 3)
 """Push, SMS, both."""
@@ -172,14 +171,10 @@ def _devices(app_id: UUID, names: tuple[str, ...]) -> tuple[UUID, ...]:
 
 def _with_phones(app_id: UUID, numbers: tuple[str, ...]) -> tuple[UUID, ...]:
     with reading("devices") as connection:
-        found = [
-            row.device_id
-            for number in numbers[:MOST_IN_BULK]
-            for row in devices.list_devices(connection, app_id, DeviceFilter(registered=True, phone=number)).items
-        ]
+        found = devices.devices_by_phone(connection, app_id, numbers)
     if not found:
         raise missing("devices", "phoneNumber")
-    return tuple(sorted(set(found)))
+    return tuple(sorted(row.device_id for row in found))
 
 
 def _platforms(word: str, names: tuple[str, ...]) -> tuple[str, ...]:

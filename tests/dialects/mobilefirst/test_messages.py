@@ -97,6 +97,8 @@ def test_devices_are_named_by_their_ids_or_their_numbers(client: Client, service
 
     assert audience_of(client, services, {"deviceIds": ["called", "nobody"]}) == expected
     assert audience_of(client, services, {"phoneNumber": "5550100"}) == expected
+    many = [*map(str, range(1200)), "5550100"]
+    assert audience_of(client, services, {"phoneNumber": many}) == expected
 
 
 @pytest.mark.parametrize(
