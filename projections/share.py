@@ -10,24 +10,21 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from tocsin.eventlog.record import Record
-from tocsin.eventlog.recorder import select
 from tocsin.eventlog.stored import StoredEvent
+from tocsin.eventlog.stream.tail import Tail
 from tocsin.projections.garbage import collector_paused
 from tocsin.projections.projection import Projection, Target
 from tocsin.projections.registry import PROJECTIONS
 
 AT_ONCE = 10_000
 """Events in one step."""
-
-_WANTED = "where position > %s and position <= %s and type = any(%s)"
-_OF_SHARE = f"{_WANTED} and record.stream_partition(stream_id, %s) = %s order by position limit %s"
 
 
 class ShareFailed(Exception):
@@ -57,15 +54,17 @@ def fold_share(record: Record, share: Share, start: int, progress: Callable[[int
     """
     projection = PROJECTIONS[share.projection]
     position, count = start, 0
-    with record.sessions.connection() as connection:
+    tail = Tail(record.address[0])
+    with record.sessions.connection() as connection, closing(tail):
         # What a crash would lose is only what would be built again.
         connection.execute("set synchronous_commit to off")
         try:
             while position < share.stop:
-                events = _read(record, projection, share, position)
+                end = min(position + AT_ONCE * share.shares, share.stop)
                 with connection.transaction(), collector_paused():
+                    events = tail.read_share(position, end, (share.number,), share.shares, projection.wanted)
                     fold_events(record, projection, Target(connection, share.schema, record.keyring.digest), events)
-                position = events[-1].position if len(events) == AT_ONCE else share.stop
+                position = end
                 count += len(events)
                 progress(position)
         finally:
@@ -74,13 +73,7 @@ def fold_share(record: Record, share: Share, start: int, progress: Callable[[int
     return count
 
 
-def _read(record: Record, projection: Projection, share: Share, after: int) -> list[StoredEvent]:
-    parameters = (after, share.stop, sorted(projection.wanted), share.shares, share.number, AT_ONCE)
-    with record.sessions.connection() as connection:
-        return list(select(connection, _OF_SHARE, parameters))
-
-
-def fold_events(record: Record, projection: Projection, target: Target, events: list[StoredEvent]) -> None:
+def fold_events(record: Record, projection: Projection, target: Target, events: Sequence[StoredEvent]) -> None:
     """Decode and fold, in the caller's transaction."""
     if events:
         projection.fold(target, record.codec.decode(events))
