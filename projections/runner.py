@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -170,9 +171,8 @@ class Runner:
                 connection.execute("set synchronous_commit to off")
                 try:
                     while self._running and not self._stop.is_set():
-                        batches = consumer.poll(POLL_SECONDS)
                         with collector_paused():
-                            self._handle(connection, batches)
+                            self._handle(connection, consumer.poll(POLL_SECONDS))
                         self._resume()
                 finally:
                     if not connection.closed:
@@ -207,7 +207,7 @@ class Runner:
         for projection in self._running:
             moves = self._moves(projection, batches)
             if moves:
-                steps.append(Step(projection, moves, self._wanted(projection, moves, batches, decoded)))
+                steps.append(Step(projection, moves, self._wanted(projection, moves, decoded)))
         if steps:
             self._take(connection, steps)
 
@@ -221,8 +221,8 @@ class Runner:
             for step in steps:
                 self._take_alone(connection, step)
 
-    def _decode(self, batches: Sequence[Batch]) -> dict[int, Decoded]:
-        """The entries that anybody here wants, by position; in place of one that cannot be decoded, why."""
+    def _decode(self, batches: Sequence[Batch]) -> dict[int, list[Decoded]]:
+        """The entries that anybody here wants, by partition; in place of one that cannot be decoded, why."""
         wanted = self._types
         events = [event for batch in batches for event in batch.events if event.topic in wanted]
         try:
@@ -231,7 +231,11 @@ class Runner:
             raise
         except Exception:
             entries = [self._decode_one(event) for event in events]
-        return {event.position: (event, entry) for event, entry in zip(events, entries, strict=True)}
+        decoded = zip(events, entries, strict=True)
+        return {
+            batch.partition: list(islice(decoded, sum(event.topic in wanted for event in batch.events)))
+            for batch in batches
+        }
 
     def _decode_one(self, event: StoredEvent) -> Entry | Exception:
         try:
@@ -250,17 +254,16 @@ class Runner:
         return moves
 
     def _wanted(
-        self, projection: Projection, moves: Sequence[Move], batches: Sequence[Batch], decoded: Mapping[int, Decoded]
+        self, projection: Projection, moves: Sequence[Move], decoded: Mapping[int, Sequence[Decoded]]
     ) -> list[Decoded]:
         """What a read model has not folded yet. One that was ahead of the group has folded some of it."""
-        start = {move.partition: move.before for move in moves}
-        return [
-            decoded[event.position]
-            for batch in batches
-            if batch.partition in start
-            for event in batch.events
-            if event.topic in projection.wanted and event.position > start[batch.partition]
-        ]
+        found: list[Decoded] = []
+        for move in moves:
+            fresh = decoded[move.partition]
+            if fresh and fresh[0][0].position <= move.before:
+                fresh = [one for one in fresh if one[0].position > move.before]
+            found += [one for one in fresh if one[0].topic in projection.wanted]
+        return found
 
     def _take_alone(self, connection: Connection[Any], step: Step) -> None:
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 from uuid import UUID
 
@@ -42,6 +43,8 @@ class Table(Generic[R]):
         self.name = name
         self.row = row
         self.key = key
+        self.key_of: Callable[[R], Any] = attrgetter(*key)
+        """A row's key: a value, or a tuple where several columns make it."""
 
     @cached_property
     def columns(self) -> str:
@@ -53,11 +56,6 @@ class Table(Generic[R]):
         """The columns' types."""
         hints = get_type_hints(self.row)
         return tuple(_TYPES[_bare(hints[name])] for name in self.row.__struct_fields__)
-
-    def key_of(self, row: R) -> Any:
-        """A row's key: a value, or a tuple where several columns make it."""
-        values = tuple(getattr(row, name) for name in self.key)
-        return values[0] if len(values) == 1 else values
 
     def load(self, target: Target, keys: Collection[Any]) -> dict[Any, R]:
         """The rows of these keys; one that does not exist is not in the answer."""
