@@ -35,8 +35,7 @@ create table {schema}.device (
 
 create index device_number on {schema}.device (created_position);
 create index device_of_app on {schema}.device (app_id, created_position);
-create index device_of_user on {schema}.device (user_digest, created_position) where user_digest is not null;
-create index device_of_person on {schema}.device (user_id) where user_id is not null;
+create index device_of_user on {schema}.device (user_id, created_position) where user_id is not null;
 create index device_of_alias on {schema}.device (alias_digest, created_position) where alias_digest is not null;
 create index device_of_alias_in_any_case on {schema}.device (lower(alias), app_id) where alias is not null;
 create index device_of_token on {schema}.device (token_digest) where token_digest is not null;

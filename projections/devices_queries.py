@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from psycopg import Connection
 
-from tocsin.domain.identity import token_key
+from tocsin.domain.identity import token_key, user_stream_id
 from tocsin.eventlog.handles import Handles
 from tocsin.eventlog.packed import uuids
 from tocsin.projections.cursors import settled
@@ -181,6 +181,7 @@ def _conditions(connection: Connection[Any], app_id: UUID, wanted: DeviceFilter)
     conditions.add(settled(connection, SCHEMA), f"{_order(wanted)} <= %s")
     conditions.add(wanted.platform, "platform = %s")
     conditions.add(wanted.state, "state = %s")
+    conditions.add(_user(app_id, wanted.user_digest), "user_id = %s")
     conditions.add(wanted.user_digest, "user_digest = %s")
     conditions.add(wanted.alias_digest, "alias_digest = %s")
     conditions.add(wanted.alias, "lower(alias) = lower(%s)")
@@ -192,6 +193,11 @@ def _conditions(connection: Connection[Any], app_id: UUID, wanted: DeviceFilter)
     conditions.add(wanted.updated_since, "updated_at >= %s")
     conditions.match(wanted.matching, _MATCHED)
     return conditions
+
+
+def _user(app_id: UUID, digest: bytes | None) -> UUID | None:
+    """The user whose name has this digest. By id their devices are found; those of somebody erased lack the digest."""
+    return None if digest is None else user_stream_id(app_id, digest)
 
 
 _MATCHED = {"platform": "platform", "user": "user_name", "device": "external_id", "token": "token"}
@@ -232,6 +238,7 @@ def slice_subscriptions(
     conditions.add(list(but) or None, "s.tag <> all(%s)")
     conditions.add(device_id, "s.device_id = %s")
     conditions.add(tag, "s.tag = %s")
+    conditions.add(_user(app_id, user_digest), "d.user_id = %s")
     conditions.add(user_digest, "d.user_digest = %s")
     columns = {"tag": "s.tag", "device": "d.external_id", "platform": "d.platform", "user": "d.user_name"}
     conditions.match(matching, columns)

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from uuid import UUID, uuid4
 
+from tocsin.commands.people import user
 from tocsin.domain.entry import Actor, Entry, Fact, system
+from tocsin.domain.personal import Personal
 from tocsin.eventlog.record import Record
 
 
@@ -24,6 +26,10 @@ class History:
         self.app_id = app_id or uuid4()
         self.position = 0
         self._versions: Counter[UUID] = Counter()
+
+    def user(self, name: str) -> Personal:
+        """The user of this name, as commands name them."""
+        return user(self.record.keyring.digest, self.app_id, name)
 
     def append(
         self,

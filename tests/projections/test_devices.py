@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from history import History
+from msgspec.structs import replace
 from psycopg import Connection
 
 from tocsin.domain.events.device import (
@@ -145,9 +146,10 @@ def test_a_list_is_narrowed_by_platform_user_alias_tag_and_state(
     history: History, project: Project, connection: Connection[Any]
 ) -> None:
     alice, bob, robot = uuid4(), uuid4(), uuid4()
+    of_bob = history.user("bob")
     history.append(alice, registered(alice, "alice"), Subscribed(tag="staff"))
-    history.append(bob, registered(bob, "bob"), Subscribed(tag="staff"), OptedOut())
-    history.append(robot, registered(robot, "bob", "android"))
+    history.append(bob, replace(registered(bob, "bob"), user=of_bob), Subscribed(tag="staff"), OptedOut())
+    history.append(robot, replace(registered(robot, "bob", "android"), user=of_bob))
     project("devices")
     digest = history.record.keyring.digest
 

@@ -204,8 +204,7 @@ def test_devices_are_listed_by_what_they_are_and_counted(
 ) -> None:
     digest, app_id = history.record.keyring.digest, history.app_id
     ada, ben, cat = (uuid4() for _ in range(3))
-    user = uuid4()
-    history.append(ada, registered(ada, alias=Personal(ada, "Ada@Example.org"), user=Personal(user, "ada")))
+    history.append(ada, registered(ada, alias=Personal(ada, "Ada@Example.org"), user=history.user("ada")))
     history.append(ben, registered(ben, platform="android", external_id="b"), actor=other())
     cut = history.append(cat, registered(cat), DeviceRetired(reason=Retirement.REQUESTED))
     project("devices")
@@ -242,7 +241,7 @@ def test_subscriptions_are_listed_by_device_and_tag(
     for device_id, name, tags in ((one, "one", ("b", "a")), (two, "two", ("b",)), (gone, "gone", ("b",))):
         history.append(
             device_id,
-            registered(device_id, external_id=name, user=Personal(UUID(int=len(name)), f"user {name}")),
+            registered(device_id, external_id=name, user=history.user(f"user {name}")),
             *(Subscribed(tag=tag) for tag in tags),
         )
     history.append(gone, DeviceRetired(reason=Retirement.UNREGISTERED))
