@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from flask import g, request, url_for
 from werkzeug.datastructures import MIMEAccept
@@ -13,6 +13,7 @@ from werkzeug.exceptions import NotAcceptable
 
 from tocsin.api.services import services
 from tocsin.commands.context import Context, Once
+from tocsin.commands.ids import new_id
 from tocsin.domain.entry import Actor
 from tocsin.domain.errors import Invalid
 
@@ -25,7 +26,7 @@ def begin() -> None:
     try:
         g.correlation_id = UUID(request.headers.get("X-Request-ID", ""))
     except ValueError:
-        g.correlation_id = uuid4()
+        g.correlation_id = new_id()
 
 
 def actor(principal: str, dialect: str, credential: str | None = None) -> Actor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from tocsin.commands.apps import AppResult, CredentialResult, load_app, public_claims
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine
+from tocsin.commands.ids import new_id
 from tocsin.commands.secrets import no_longer_needed, random_secret, sealed
 from tocsin.domain import app
 from tocsin.domain.app import (
@@ -36,7 +37,7 @@ def open_app(
 
     Raises Invalid, Conflict where another credential of this dialect and kind has the public id.
     """
-    app_id, credential_id, secret_id, secret = uuid4(), uuid4(), uuid4(), random_secret()
+    app_id, credential_id, secret_id, secret = new_id(), new_id(), new_id(), random_secret()
     issue = IssueCredential(
         credential_id=credential_id, kind=kind, dialect=dialect, name=name, public_id=public_id, secret_id=secret_id
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine, Loaded
+from tocsin.commands.ids import new_id
 from tocsin.commands.secrets import bearer_token, no_longer_needed, random_secret, sealed
 from tocsin.domain import app
 from tocsin.domain.app import (
@@ -70,7 +71,7 @@ def create_app(
     app_id: UUID | None = None,
 ) -> Done[AppResult]:
     """Create an app. Raises Invalid, Conflict where it exists or a host belongs to another app."""
-    chosen = app_id or uuid4()
+    chosen = app_id or new_id()
     command = CreateApp(name=name, hosts=tuple(hosts), settings=dict(settings or {}))
 
     def decide() -> Decision[AppResult]:
@@ -143,7 +144,7 @@ def configure_provider(
     changes nothing. Raises NotFound, Conflict, Invalid.
     """
     checked, kept = check_provider(provider, configuration, secret, password=password, now=engine.clock())
-    secret_id = uuid4()
+    secret_id = new_id()
     command = ConfigureProvider(
         provider=provider,
         profile=profile,
@@ -183,7 +184,7 @@ def issue_credential(
     ``kind``: one of those in ``tocsin.commands.secrets``. Raises NotFound, Invalid, Conflict where another
     credential of this dialect has the public id.
     """
-    credential_id, secret_id = uuid4(), uuid4()
+    credential_id, secret_id = new_id(), new_id()
     chosen = secret or random_secret()
     shown = bearer_token(credential_id, chosen) if kind == "bearer" else chosen
     command = IssueCredential(

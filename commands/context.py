@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from tocsin.commands.ids import new_id
 from tocsin.domain.entry import Actor
 
 
@@ -36,7 +37,7 @@ class Context:
     """What every event of a command carries. ``correlation_id`` groups all that one request set off."""
 
     actor: Actor
-    command_id: UUID = field(default_factory=uuid4)
-    correlation_id: UUID = field(default_factory=uuid4)
+    command_id: UUID = field(default_factory=new_id)
+    correlation_id: UUID = field(default_factory=new_id)
     causation_id: UUID | None = None
     once: Once | None = None

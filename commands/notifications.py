@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from tocsin.commands.apps import load_enabled
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine, Loaded
+from tocsin.commands.ids import new_id
 from tocsin.domain import notification
 from tocsin.domain.errors import NotFound
 from tocsin.domain.notification import Notification
@@ -28,7 +29,7 @@ def create_notification(
     engine: Engine, context: Context, app_id: UUID, command: Any, notification_id: UUID | None = None
 ) -> Done[NotificationResult]:
     """Carry out a ``CreateNotification``. Raises NotFound and Conflict for the app, Invalid for the content."""
-    chosen = notification_id or uuid4()
+    chosen = notification_id or new_id()
 
     def decide() -> Decision[NotificationResult]:
         load_enabled(engine, app_id)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from tocsin.commands.apps import INSTANCE
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine
+from tocsin.commands.ids import new_id
 from tocsin.domain import operation
 from tocsin.domain.events.operation import OperationKind
 from tocsin.domain.operation import FinishOperation, Operation, StartOperation
@@ -33,7 +34,7 @@ def finish_operation(
     engine: Engine, context: Context, operation_id: UUID, outcome: str, result: dict[str, Any] | None = None
 ) -> Done[OperationResult]:
     """Record how it ended: ``succeeded`` or ``failed``, with counts and positions. Raises NotFound, Conflict."""
-    again = replace(context, command_id=uuid4())
+    again = replace(context, command_id=new_id())
     return _carry_out(engine, again, operation_id, FinishOperation(outcome=outcome, result=result or {}))
 
 

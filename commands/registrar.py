@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
 from tocsin.commands.engine import Change, Engine, Loaded
+from tocsin.commands.ids import new_ids
 from tocsin.commands.people import EXTERNAL_ID, TOKEN, token_digest, user
 from tocsin.domain import device, group, usage
 from tocsin.domain.device import ChangeToken, Device, RegisterDevice, RetireDevice, Subscribe, UpdateDevice
@@ -108,6 +109,7 @@ class Registrar:
         self._groups: dict[UUID, _OpenGroup] = {}
         self._seen: set[UUID] = set()
         self._tokens: dict[tuple[str, str, str | None], ClaimKey] = {}
+        self._ids = new_ids(len(batch))
         self._look_up(self._keys(batch))
         self._load({line.device_id for line in batch if line.device_id})
 
@@ -252,10 +254,10 @@ class Registrar:
             self._check_id(registration.device_id)
             return registration.device_id
         if registration.external_id is not None:
-            return self._holder(self._external_key(registration.external_id)) or uuid4()
+            return self._holder(self._external_key(registration.external_id)) or next(self._ids)
         if (claim := self._claim_of(registration)) is not None:
-            return self._holder(claim) or uuid4()
-        return uuid4()
+            return self._holder(claim) or next(self._ids)
+        return next(self._ids)
 
     def _check_id(self, device_id: UUID) -> None:
         """Ids that follow from others (``domain.identity``) are those of streams to come: a device in the place of a

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from msgspec.structs import replace
 
 from tocsin.commands.apps import load_enabled
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Change, Decision, Done, Engine, Loaded
+from tocsin.commands.ids import new_id
 from tocsin.commands.notifications import load_notification
 from tocsin.domain import send
 from tocsin.domain.app import App
@@ -59,7 +60,7 @@ def request_send(
     or a withdrawn notification; Invalid for one that has expired, an audience or a message that cannot be;
     PayloadTooLarge where a provider the audience can reach would refuse it; AudienceEmpty.
     """
-    chosen = send_id or uuid4()
+    chosen = send_id or new_id()
 
     def decide() -> Decision[SendResult]:
         result, change = _requested(engine, app_id, chosen, request, matches)

@@ -12,13 +12,14 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
 from tocsin.commands.apps import load_app
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine
+from tocsin.commands.ids import new_id
 from tocsin.domain import token
 from tocsin.domain.described import described
 from tocsin.domain.errors import Forbidden, NotFound, Unauthenticated
@@ -62,7 +63,7 @@ def issue_access_token(
     its secret. Raises NotFound for a credential that is not the app's or is revoked, Forbidden where it may have none
     of what was asked for, Invalid.
     """
-    token_id = uuid4()
+    token_id = new_id()
 
     def decide() -> Decision[TokenResult]:
         issued = _granted(engine, app_id, credential_id, scope, lifetime, token_id)

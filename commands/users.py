@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from tocsin.commands.apps import load_enabled
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine, Loaded
+from tocsin.commands.ids import new_id
 from tocsin.commands.people import Digest, user, user_id
 from tocsin.commands.secrets import random_secret, sealed
 from tocsin.domain import user as users
@@ -58,7 +59,7 @@ def create_user(
     Raises NotFound, Invalid, Conflict where there is a user of that name.
     """
     stream_id = user_id(engine.digest, app_id, name)
-    secret_id = uuid4()
+    secret_id = new_id()
 
     def decide() -> Decision[UserResult]:
         load_enabled(engine, app_id)
@@ -80,7 +81,7 @@ def change_password(
     engine: Engine, context: Context, app_id: UUID, user_stream: UUID, password: str | None
 ) -> Done[UserResult]:
     """Set a user's password, or None so that nobody can sign in. Raises NotFound, Conflict, Invalid."""
-    secret_id = uuid4()
+    secret_id = new_id()
 
     def decide() -> Decision[UserResult]:
         loaded = load_user(engine, app_id, user_stream)
@@ -115,7 +116,7 @@ def open_session(
     ``timeout`` (neither: until it is closed). Raises NotFound, Conflict where they are disabled."""
     if timeout is not None:
         expires_at = engine.clock() + timeout * (1 + SLACK)
-    session_id, token = uuid4(), random_secret()
+    session_id, token = new_id(), random_secret()
     secret_id = session_secret_id(engine.digest, token)
 
     def decide() -> Decision[SessionResult]:

@@ -6,13 +6,14 @@ import base64
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
 from tocsin.commands.apps import load_app
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine
+from tocsin.commands.ids import new_id
 from tocsin.commands.secrets import no_longer_needed, sealed
 from tocsin.domain.app import CreateWebhook, DeleteWebhook, UpdateWebhook
 from tocsin.domain.errors import NotFound
@@ -50,7 +51,7 @@ def create_webhook(
 
     Raises NotFound, Invalid, Conflict where the app has one of that name.
     """
-    webhook_id, secret_id, secret = uuid4(), uuid4(), webhook_secret()
+    webhook_id, secret_id, secret = new_id(), new_id(), webhook_secret()
     command = CreateWebhook(
         webhook_id=webhook_id,
         name=name,
@@ -84,7 +85,7 @@ def update_webhook(
     new_secret: bool = False,
 ) -> Done[WebhookResult]:
     """Change a webhook; with ``new_secret``, what comes after is signed with another. Raises NotFound, Invalid."""
-    secret_id, secret = uuid4(), webhook_secret()
+    secret_id, secret = new_id(), webhook_secret()
     command = UpdateWebhook(
         webhook_id=webhook_id,
         url=url,

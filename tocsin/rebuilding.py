@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from uuid import uuid4
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,6 +13,7 @@ from tocsin.administration import administering
 from tocsin.commands.claims import claims_of
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
+from tocsin.commands.ids import new_id
 from tocsin.commands.operations import finish_operation, start_operation
 from tocsin.domain.events.operation import OperationKind
 from tocsin.eventlog import claims_check
@@ -44,7 +44,7 @@ def rebuild_with_progress(settings: Settings, names: Sequence[str], console: Con
 @contextmanager
 def _recorded(engine: Engine, context: Context, names: Sequence[str]) -> Iterator[dict[str, int]]:
     """A rebuild is history too: that it began, by whom, and how it ended."""
-    operation = uuid4()
+    operation = new_id()
     start_operation(engine, context, operation, OperationKind.REBUILD, {"read_models": list(names)})
     result: dict[str, int] = {}
     try:

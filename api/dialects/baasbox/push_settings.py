@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from tocsin.api.dialects.baasbox.access import NAME, Caller, own_settings
 from tocsin.api.dialects.baasbox.errors import Refusal, coded
@@ -20,6 +20,7 @@ from tocsin.api.requests import context
 from tocsin.api.services import services
 from tocsin.commands.apps import load_enabled
 from tocsin.commands.context import Context
+from tocsin.commands.ids import new_id
 from tocsin.commands.settings import change_settings
 from tocsin.domain.audience import DEFAULT_PROFILE
 from tocsin.domain.errors import Invalid
@@ -131,7 +132,7 @@ def set_apple_half(caller: Caller, key: Key, secret: bytes) -> str:
 
     Until then what was used before stays in use.
     """
-    secret_id = uuid4()
+    secret_id = new_id()
     sealed = services().record.vault.seal(secret_id, caller.app_id, "provider:apns", secret)
     _store(caller, key.text, str(secret_id), [sealed])
     certificate = _opened(caller.app_id, key.sibling(Kind.CERTIFICATE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -20,6 +20,7 @@ from tocsin.api.dialects.mobilefirst.values import Settings
 from tocsin.api.dialects.settings import through
 from tocsin.api.reads import reading
 from tocsin.api.services import services
+from tocsin.commands.ids import new_id
 from tocsin.commands.people import user
 from tocsin.domain.audience import Audience
 from tocsin.domain.message import Message
@@ -60,7 +61,7 @@ class Wanted:
     @property
     def requests(self) -> dict[UUID, RequestSend]:
         """All of it, by the ids the sends are to have."""
-        return {self.send_id: self.push, **{uuid4(): part for part in self.parts}}
+        return {self.send_id: self.push, **{new_id(): part for part in self.parts}}
 
 
 def part_of(identifier: str) -> str:
@@ -97,7 +98,7 @@ def _wanted(caller: Caller, given: Any) -> Wanted:
         raise invalid("notificationType")
     settings = Settings.of(given.get("settings"), "settings")
     audience = _by_text_message() if kind == SMS else _audience(caller, given.get("target"))
-    send_id, url = uuid4(), Settings(shown, "message").text("url")
+    send_id, url = new_id(), Settings(shown, "message").text("url")
     identifier = services().handles.of(send_id)
     whole, *parts = messages(identifier, text(shown, "alert"), url, settings)
     push = RequestSend(message=whole, audience=audience, now=services().engine.clock())
