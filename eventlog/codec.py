@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import threading
+from binascii import a2b_base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -17,13 +18,14 @@ from typing import Any, Generic, TypeVar, get_args
 from uuid import UUID
 
 import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tocsin.domain.catalog import CATALOG, NAMES, UPCASTS
 from tocsin.domain.described import described
 from tocsin.domain.entry import Actor, Entry, Fact
 from tocsin.domain.personal import Personal, erased
 from tocsin.eventlog.keyring import KeyRing, ReadingKey, SubjectKey, WritingKeys
-from tocsin.eventlog.keys import decrypt, encrypt
+from tocsin.eventlog.keys import decrypt, encrypt, nonces
 from tocsin.eventlog.stored import StoredEvent
 
 F = TypeVar("F")
@@ -67,6 +69,9 @@ class _Reading(threading.local):
         self.decoders: dict[str, msgspec.json.Decoder[Any]] = {}
 
 
+_VERSION, _MADE = 6, 7
+"""Which byte of a UUID begins with its version, and the version of those that are made for a new stream."""
+
 NOTHING_MOVED: Mapping[bytes, bytes] = {}
 
 
@@ -82,11 +87,15 @@ class Codec:
         self._keyring = keyring
         self._reading = _Reading()
 
-    def encode(self, entries: Sequence[Entry]) -> tuple[list[StoredEvent], WritingKeys]:
-        """The stored form of ``entries``, and the keys they were sealed with, which hold only as the append checks."""
+    def encode(self, entries: Sequence[Entry], *, careful: bool = False) -> tuple[list[StoredEvent], WritingKeys]:
+        """The stored form of ``entries``, and the keys they were sealed with, which hold only as the append checks.
+
+        ``careful``: keys are looked up of those too who cannot have one yet.
+        """
         found = [_personal(entry.fact) for entry in entries]
-        keys = self._keyring.for_writing({value.subject for each in found for _, value in each})
-        writer = _Writer(keys.by_subject)
+        subjects = {value.subject for each in found for _, value in each}
+        keys = self._keyring.for_writing(subjects, () if careful else subjects & _born(entries))
+        writer = _Writer(keys.by_subject, nonces(sum(map(len, found))))
         return [writer.encode(entry, personal) for entry, personal in zip(entries, found, strict=True)], keys
 
     def decode(self, events: Sequence[StoredEvent]) -> list[Entry]:
@@ -144,24 +153,34 @@ class Codec:
         """A personal value that is not opened yet, as it is not known here where it stands."""
         if kind is not Personal:
             raise TypeError(f"no codec for {kind.__name__}")
-        sealed = msgspec.convert(raw, _Sealed)
-        key = self._reading.keys.get(sealed.kid)
+        kid = raw["kid"]
+        key = self._reading.keys.get(kid)
         if key is None:
             raise LookupError(
-                f"the record names a data key that is not in this database ({sealed.kid}): "
+                f"the record names a data key that is not in this database ({kid}): "
                 "restore record.subject_keys from the same backup as record.events"
             )
-        if key.cipher is None:
+        if key.key is None:
             return erased(key.subject)
-        return Personal(key.subject, (key.cipher, sealed.ciphertext))
+        return Personal(key.subject, (key.key, a2b_base64(raw["ciphertext"])))
+
+
+def _born(entries: Iterable[Entry]) -> set[UUID]:
+    """The streams that begin here under an id made for them: of those nothing was said before."""
+    return {
+        entry.originator_id
+        for entry in entries
+        if entry.originator_version == 1 and entry.originator_id.bytes[_VERSION] >> 4 == _MADE
+    }
 
 
 def _open(fact: msgspec.Struct, place: bytes, moved: Mapping[bytes, bytes] = NOTHING_MOVED) -> None:
     """Open every personal value of a fact. ``moved``: where a ciphertext stood when it was sealed, if elsewhere."""
     for path, value in _personal(fact):
         if not value.erased:
-            cipher, ciphertext = value.value
-            clear = decrypt(cipher, ciphertext, place + (moved.get(ciphertext, path) if moved else path))
+            key, ciphertext = value.value
+            # Made for the one value: a cipher kept with each key takes 2.4 kB, and longer to fetch than to make anew.
+            clear = decrypt(AESGCM(key), ciphertext, place + (moved.get(ciphertext, path) if moved else path))
             value.value = msgspec.json.decode(clear)
 
 
@@ -179,8 +198,9 @@ def _sealed_in(raw: Any, path: str = "") -> Iterator[tuple[bytes, bytes]]:
 
 
 class _Writer:
-    def __init__(self, keys: Mapping[UUID, SubjectKey]) -> None:
+    def __init__(self, keys: Mapping[UUID, SubjectKey], nonces: Iterator[bytes]) -> None:
         self._keys = keys
+        self._nonces = nonces
         self._place = b""
         self._personal: Iterator[tuple[bytes, Personal]] = iter(())
         self._encoder = msgspec.json.Encoder(enc_hook=self._seal, order="deterministic")
@@ -210,7 +230,8 @@ class _Writer:
         if expected is not value:
             raise ValueError(f"a personal value is not where it is looked for, at {path.decode()}")
         key = self._keys[value.subject]
-        return _Sealed(key.kid, encrypt(key.cipher, msgspec.json.encode(value.value), self._place + path))
+        clear, place = msgspec.json.encode(value.value), self._place + path
+        return _Sealed(key.kid, encrypt(AESGCM(key.key), clear, place, next(self._nonces)))
 
 
 def _personal(struct: msgspec.Struct, path: bytes = b"") -> list[tuple[bytes, Personal]]:

@@ -12,17 +12,16 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from tocsin.eventlog.keys import KEY, NONCE, DigestKey, MasterKeys
-from tocsin.eventlog.packed import uuids
+from tocsin.eventlog.keys import KEY, DigestKey, MasterKeys, nonces
+from tocsin.eventlog.packed import Packed, uuids, uuids_of
 
 CACHE_SECONDS = 60
 """How long an unwrapped key is remembered: the longest a process may still read a person erased elsewhere."""
 CACHE_KEYS = 50_000
-"""How many are remembered at most: one that is ready for use takes 2.4 kB."""
+"""How many are remembered at most: one takes 0.4 kB."""
 
 
 class SubjectKey(msgspec.Struct, frozen=True):
@@ -30,15 +29,15 @@ class SubjectKey(msgspec.Struct, frozen=True):
 
     subject: UUID
     generation: int
-    cipher: AESGCM
+    key: bytes
     kid: str
 
 
 class ReadingKey(msgspec.Struct, frozen=True):
-    """Whose key it is, and what opens with it; None: it was destroyed."""
+    """Whose key it is, and the key; None: it was destroyed."""
 
     subject: UUID
-    cipher: AESGCM | None
+    key: bytes | None
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -61,11 +60,13 @@ class WritingKeys:
     erasures: int | None
 
 
-_DRAWN = KEY + NONCE
-
 _KEYS_OF = "select * from record.keys_of(%b::uuid[])"
 
-_Stored = tuple[UUID, int, bytes | None]
+_Stored = tuple[int, UUID, int, bytes | None]
+"""The count of erasures, a subject, a generation, and the wrapped key; None: it was destroyed."""
+
+_SUBJECT = 36
+"""Characters of the subject in the name of a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,20 @@ class KeyRing:
         self._digest_keys: dict[str, DigestKey] = {}
         self._lock = threading.Lock()
 
-    def for_writing(self, subjects: Collection[UUID]) -> WritingKeys:
-        """The current key of each subject, those made just now among them."""
+    def for_writing(self, subjects: Collection[UUID], born: Collection[UUID] = ()) -> WritingKeys:
+        """The current key of each subject, those made just now among them.
+
+        ``born``: of them those that can have none yet. The append tells where one has.
+        """
+        known = self._of_known([subject for subject in subjects if subject not in born] if born else subjects)
+        if not born:
+            return known
+        made = self._made(dict.fromkeys(born, 1))
+        keys = {subject: known.by_subject[subject] for subject in subjects if subject not in born}
+        keys |= {key.subject: key for key, _ in made}
+        return WritingKeys(keys, [*known.made, *(new for _, new in made)], known.erasures)
+
+    def _of_known(self, subjects: Collection[UUID]) -> WritingKeys:
         if not subjects:
             return WritingKeys({}, (), None)
         self._forget_old()
@@ -109,28 +122,23 @@ class KeyRing:
         missing = [subject for subject in subjects if subject not in writable.keys]
         if not missing:
             return WritingKeys(writable.keys, (), writable.erasures)
-        erasures, stored = self._stored(missing)
+        erasures, stored = self._stored(uuids(missing))
         if erasures != writable.erasures:
             writable = self._writable = _Writable(erasures)
             if len(missing) < len(subjects):
-                return self.for_writing(subjects)
+                return self._of_known(subjects)
         return self._completed(writable, subjects, missing, stored)
 
     def _completed(
         self, writable: _Writable, subjects: Collection[UUID], missing: Sequence[UUID], stored: Sequence[_Stored]
     ) -> WritingKeys:
         generations: dict[UUID, int] = {}
-        for subject, generation, wrapped in stored:
+        for _, subject, generation, wrapped in stored:
             generations[subject] = max(generation, generations.get(subject, 0))
             if wrapped is not None:
                 writable.keys[subject] = self._open(subject, generation, wrapped)
         new = [subject for subject in missing if subject not in writable.keys]
-        # Drawn at once: asking the system for each key and nonce takes as long as sealing it.
-        random = secrets.token_bytes(_DRAWN * len(new))
-        made = [
-            self._make(subject, generations.get(subject, 0) + 1, random[at : at + KEY], random[at + KEY : at + _DRAWN])
-            for subject, at in zip(new, range(0, len(random), _DRAWN), strict=True)
-        ]
+        made = self._made({subject: generations.get(subject, 0) + 1 for subject in new})
         if not made:
             return WritingKeys(writable.keys, (), writable.erasures)
         # What was made is not stored yet, and may never be: it is for this append alone.
@@ -193,28 +201,39 @@ class KeyRing:
         writable = self._writable
         return len(self._readable) + (len(writable.keys) if writable else 0)
 
-    def _stored(self, subjects: Collection[UUID]) -> tuple[int, list[_Stored]]:
+    def _stored(self, subjects: Packed) -> tuple[int, list[_Stored]]:
         """The record's count of erasures and, as of the same moment, the keys of these subjects."""
         with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
-            rows = cursor.execute(_KEYS_OF, (uuids(subjects),), prepare=True).fetchall()
-        return rows[0][0], [row[1:] for row in rows if row[1] is not None]
+            rows = cursor.execute(_KEYS_OF, (subjects,), prepare=True).fetchall()
+        erasures, subject, *_ = rows[0]
+        # Where none of them has a key, a row comes for the count alone.
+        return erasures, [] if subject is None else rows
 
     def _open(self, subject: UUID, generation: int, wrapped: bytes) -> SubjectKey:
         kid = kid_of(subject, generation)
-        key = self._master.unwrap(wrapped, kid.encode())
-        return SubjectKey(subject, generation, AESGCM(key), kid)
+        return SubjectKey(subject, generation, self._master.unwrap(wrapped, kid.encode()), kid)
+
+    def _made(self, wanted: Mapping[UUID, int]) -> list[tuple[SubjectKey, NewKey]]:
+        """A new key for each of these subjects, of this generation."""
+        random = secrets.token_bytes(KEY * len(wanted))
+        return [
+            self._make(subject, generation, random[at : at + KEY], nonce)
+            for (subject, generation), at, nonce in zip(
+                wanted.items(), range(0, len(random), KEY), nonces(len(wanted)), strict=True
+            )
+        ]
 
     def _make(self, subject: UUID, generation: int, key: bytes, nonce: bytes) -> tuple[SubjectKey, NewKey]:
         kid = kid_of(subject, generation)
         wrapped = self._master.wrap(key, kid.encode(), nonce)
-        return SubjectKey(subject, generation, AESGCM(key), kid), NewKey(subject, generation, wrapped)
+        return SubjectKey(subject, generation, key, kid), NewKey(subject, generation, wrapped)
 
     def _load(self, kids: Collection[str], readable: dict[str, ReadingKey]) -> None:
-        _, stored = self._stored({msgspec.convert(kid.partition(".")[0], UUID) for kid in kids})
-        for subject, generation, wrapped in stored:
+        _, stored = self._stored(uuids_of({kid[:_SUBJECT] for kid in kids}))
+        unwrap = self._master.unwrap
+        for _, subject, generation, wrapped in stored:
             kid = kid_of(subject, generation)
-            cipher = None if wrapped is None else AESGCM(self._master.unwrap(wrapped, kid.encode()))
-            readable[kid] = ReadingKey(subject, cipher)
+            readable[kid] = ReadingKey(subject, None if wrapped is None else unwrap(wrapped, kid.encode()))
 
     def _instance_key(self, purpose: str) -> DigestKey:
         associated = instance_binding(purpose)

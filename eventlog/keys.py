@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 NONCE = 12
 KEY = 32
 MAX_NUMBER = 1 << 16
+_MARK = 2
+"""Bytes of a master key's number, which lead what it sealed."""
 
 
 class KeyFileError(Exception):
@@ -41,10 +43,16 @@ def encrypt(cipher: AESGCM, plaintext: bytes, associated: bytes, nonce: bytes | 
     return nonce + cipher.encrypt(nonce, plaintext, associated)
 
 
-def decrypt(cipher: AESGCM, sealed: bytes, associated: bytes) -> bytes:
-    """The reverse of ``encrypt``; raises WrongKey."""
+def nonces(count: int) -> Iterator[bytes]:
+    """So many nonces, drawn at once: asking the system for each of them takes as long as sealing does."""
+    random = os.urandom(NONCE * count)
+    return (random[start : start + NONCE] for start in range(0, len(random), NONCE))
+
+
+def decrypt(cipher: AESGCM, sealed: bytes, associated: bytes, start: int = 0) -> bytes:
+    """The reverse of ``encrypt``, for what begins at ``start`` of ``sealed``; raises WrongKey."""
     try:
-        return cipher.decrypt(sealed[:NONCE], sealed[NONCE:], associated)
+        return cipher.decrypt(sealed[start : start + NONCE], sealed[start + NONCE :], associated)
     except (InvalidTag, ValueError) as error:
         raise WrongKey("a sealed value does not open: was the master key file replaced?") from error
 
@@ -78,7 +86,7 @@ class MasterKeys:
         if not keys:
             raise KeyFileError(f"{file} holds no master key: write one with `tocsin keys new {file}`")
         self._file = file
-        self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
+        self._ciphers = {_mark(number): AESGCM(key) for number, key in keys.items()}
         self.current = max(keys)
 
     @classmethod
@@ -100,18 +108,13 @@ class MasterKeys:
 
     def wrap(self, plaintext: bytes, associated: bytes, nonce: bytes | None = None) -> bytes:
         """Seal under the newest key; the key's number leads the result. ``nonce``: as for ``encrypt``."""
-        number = self.current
-        return _mark(number) + encrypt(self._ciphers[number], plaintext, associated, nonce)
+        mark = self.mark
+        return mark + encrypt(self._ciphers[mark], plaintext, associated, nonce)
 
     def unwrap(self, wrapped: bytes, associated: bytes) -> bytes:
         """Open what any of the keys sealed; raises WrongKey."""
-        number = int.from_bytes(wrapped[:2], "big")
-        if number not in self._ciphers:
-            self.refresh()
-        cipher = self._ciphers.get(number)
-        if cipher is None:
-            raise WrongKey(f"master key {number} is not in {self._file}: put it back beside the others")
-        return decrypt(cipher, wrapped[2:], associated)
+        cipher = self._ciphers.get(wrapped[:_MARK]) or self._found_since(wrapped[:_MARK])
+        return decrypt(cipher, wrapped, associated, _MARK)
 
     @property
     def mark(self) -> bytes:
@@ -127,9 +130,17 @@ class MasterKeys:
         else:
             self._ciphers, self.current = {**self._ciphers, **newer._ciphers}, newer.current
 
+    def _found_since(self, mark: bytes) -> AESGCM:
+        self.refresh()
+        cipher = self._ciphers.get(mark)
+        if cipher is None:
+            number = int.from_bytes(mark, "big")
+            raise WrongKey(f"master key {number} is not in {self._file}: put it back beside the others")
+        return cipher
+
 
 def _mark(number: int) -> bytes:
-    return number.to_bytes(2, "big")
+    return number.to_bytes(_MARK, "big")
 
 
 def _read(file: Path) -> dict[int, bytes]:

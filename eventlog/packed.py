@@ -71,6 +71,11 @@ def uuids(values: Iterable[UUID | None]) -> Packed:
     return _array(2950, [_NULL if value is None else _UUID + value.bytes for value in values])
 
 
+def uuids_of(texts: Iterable[str]) -> Packed:
+    """uuid[], of UUIDs in their canonical form, without an object for each of them."""
+    return _array(2950, [_UUID + bytes.fromhex(text.replace("-", "")) for text in texts])
+
+
 def byteas(values: Iterable[bytes | None]) -> Packed:
     """bytea[], in which None is null."""
     return _array(17, [_NULL if value is None else _LENGTH.pack(len(value)) + value for value in values])

@@ -143,8 +143,9 @@ class Record:
         Raises VersionConflict, ClaimRefused or Repeated where refused, with nothing kept; OperationalError where the
         database is away and nothing may be assumed.
         """
-        for _ in range(_KEY_ATTEMPTS):
-            outcome = self._group.append(self._unit(entries, claims, secrets, command, unchanged))
+        for attempt in range(_KEY_ATTEMPTS):
+            unit = self._unit(entries, claims, secrets, command, unchanged, careful=attempt > 0)
+            outcome = self._group.append(unit)
             if isinstance(outcome, Appended):
                 return outcome
             if not isinstance(outcome, KeyConflict):
@@ -166,7 +167,7 @@ class Record:
             if not again:
                 break
             self._forget_keys(*outcomes)
-            later = self.recorder.append(self._units([prepared[number] for number in again]))
+            later = self.recorder.append(self._units([prepared[number] for number in again], careful=True))
             for number, outcome in zip(again, later, strict=True):
                 outcomes[number] = outcome
         return outcomes
@@ -177,8 +178,8 @@ class Record:
         The record stays locked until that transaction ends, for which it has ``database.WRITE_TIMEOUT`` seconds. Raises
         VersionConflict where refused; the transaction goes on. Raises psycopg.Error where the session fails.
         """
-        for _ in range(_KEY_ATTEMPTS):
-            outcome = self.recorder.append_with(connection, [self._unit(entries)])[0]
+        for attempt in range(_KEY_ATTEMPTS):
+            outcome = self.recorder.append_with(connection, [self._unit(entries, careful=attempt > 0)])[0]
             if isinstance(outcome, Appended):
                 return outcome
             if not isinstance(outcome, KeyConflict):
@@ -198,12 +199,16 @@ class Record:
         secrets: Sequence[Secret] = (),
         command: CommandRecord | None = None,
         unchanged: Mapping[UUID, int] = MappingProxyType({}),
+        *,
+        careful: bool = False,
     ) -> Unit:
-        events, keys = self.codec.encode(entries)
+        events, keys = self.codec.encode(entries, careful=careful)
         return Unit(events, claims, keys.made, secrets, command, keys.erasures, unchanged)
 
-    def _units(self, prepared: Sequence[tuple[Sequence[Entry], Sequence[Claim]]]) -> list[Unit]:
-        events, keys = self.codec.encode([entry for entries, _ in prepared for entry in entries])
+    def _units(
+        self, prepared: Sequence[tuple[Sequence[Entry], Sequence[Claim]]], *, careful: bool = False
+    ) -> list[Unit]:
+        events, keys = self.codec.encode([entry for entries, _ in prepared for entry in entries], careful=careful)
         return _split(prepared, events, keys)
 
     def read(self, after: int, limit: int, *, types: Sequence[str] = ()) -> Sequence[StoredEvent]:

@@ -146,13 +146,13 @@ def api_app(settings: Settings) -> Flask:
 def settle_interpreter() -> None:
     """Set Python for a process that lives long, makes many objects, and waits in some threads while others compute.
 
-    It searches for cycles after 50,000 new objects, not 700, and not among those that stay: requests and batches make
+    It searches for cycles after 250,000 new objects, not 700, and not among those that stay: requests and batches make
     next to no cycles, and the search took a sixth of an import's time. A thread that comes back from the database has
     the interpreter after half a millisecond, not five: the one that appends a batch comes back a dozen times, beside
     the one that decides the next.
     """
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(250_000, 20, 20)
     sys.setswitchinterval(0.0005)
 
 

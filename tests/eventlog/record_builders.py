@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from tocsin.commands.ids import new_id
 from tocsin.domain.entry import Actor, Entry, Fact
 from tocsin.domain.events.device import DeviceRegistered, Subscribed
 from tocsin.domain.personal import Personal
@@ -38,7 +39,7 @@ def entry(fact: Fact, stream: UUID | None = None, version: int = 1, app: UUID = 
 
 def registration(token: str = "token", user: str | None = None, device: UUID | None = None) -> Entry:
     """A device's first event; the user is a data subject of its own."""
-    device = device or uuid4()
+    device = device or new_id()
     owner = None if user is None else Personal(uuid.uuid5(APP, user), user)
     return entry(DeviceRegistered(platform="ios", token=Personal(device, token), user=owner), device)
 

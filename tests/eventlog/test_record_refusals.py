@@ -11,10 +11,12 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from record_builders import APP, assert_dense, head_position, registration, subscription
+from record_builders import APP, assert_dense, entry, head_position, registration, subscription
 
+from tocsin.commands.ids import new_id
 from tocsin.domain.entry import Entry
 from tocsin.domain.events.device import DeviceRegistered
+from tocsin.domain.personal import Personal
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.unit import Appended, Claim, ClaimRefused, CommandRecord, Repeated, VersionConflict
 
@@ -202,6 +204,20 @@ class TestDataKeys:
         second.close()
         assert {user_of(record, device) for device in devices} == {"ann"}
 
+    @pytest.mark.parametrize("others", [0, 100], ids=["one append", "a large append"])
+    def test_a_stream_that_begins_under_a_new_id_takes_the_key_that_its_subject_has_all_the_same(
+        self, record: Record, others: int
+    ) -> None:
+        device = new_id()
+        record.append([entry(DeviceRegistered(platform="ios", token=Personal(device, "said before")), uuid4())])
+        record.append([registration("its own", device=device), *(registration() for _ in range(others))])
+        fact = record.load(device)[0].fact
+        assert isinstance(fact, DeviceRegistered)
+        assert fact.token == Personal(device, "its own")
+        keys = "select count(*) from record.subject_keys where subject = %s"
+        with record.sessions.connection() as connection:
+            assert connection.execute(keys, (device,)).fetchone() == (1,)
+
     def test_a_key_made_by_a_unit_that_is_refused_does_not_take_its_neighbours_with_it(self, record: Record) -> None:
         known = registration(user="ann")
         record.append([registration(device=known.stream_id)])
@@ -232,9 +248,9 @@ class TestDataKeys:
         mine, theirs = registration(user="ann"), registration(user="ann")
         encode = record.codec.encode
 
-        def encode_and_be_overtaken(entries):  # type: ignore[no-untyped-def]
+        def encode_and_be_overtaken(entries, **options):  # type: ignore[no-untyped-def]
             monkeypatch.undo()
-            encoded = encode(entries)
+            encoded = encode(entries, **options)
             record.append([theirs])
             return encoded
 
