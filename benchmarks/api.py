@@ -9,7 +9,8 @@ too, each with one connection that stays open. What is shown are medians over th
 
 registrations        POST /devices of new devices, each answered when it can be read
 at once              the same with `Prefer: respond-async`: answered when it is recorded
-import               POST /devices/import of new devices in one request, until the last answer came
+import               POST /devices/import of new devices in one request, until the last answer came: first of devices
+                     that have a token and no more, then of such as an SDK reports them, with a user and a tag
 until readable       from the start of the import until every read model has all of it
 CPU                  of the API, the projector and the database server, for each device of the imports
 """
@@ -22,7 +23,7 @@ import json
 import socket
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -96,9 +97,17 @@ def registrations(target: Target, clients: int, prefer: str | None) -> float:
     return sum(counts) / (time.perf_counter() - start)
 
 
-def bulk_import(target: Target, devices: int) -> tuple[float, float, int]:
+def token_alone() -> bytes:
+    """A new device of which no more is known than how to reach it."""
+    return f'{{"platform":"ios","token":"{uuid4().hex}{uuid4().hex}"}}'.encode()
+
+
+KINDS = {"of a token alone": token_alone, "with a user and a tag": registration}
+
+
+def bulk_import(target: Target, line: Callable[[], bytes], devices: int) -> tuple[float, float, int]:
     """When an import began, the seconds it took, and the position of its last event."""
-    lines = [registration() + b"\n" for _ in range(devices)]
+    lines = [line() + b"\n" for _ in range(devices)]
     pieces = [b"".join(lines[start : start + PIECE]) for start in range(0, devices, PIECE)]
     connection = http.client.HTTPConnection("127.0.0.1", target.port)
     start = time.perf_counter()
@@ -168,16 +177,18 @@ def measure_registrations(target: Target, clients: list[int], rounds: int, progr
 
 
 def measure_import(
-    target: Target, record: Record, processes: dict[str, int], options: argparse.Namespace, progress: Progress
-) -> Table:
-    table = Table("", "devices/s", "seconds", title=f"POST /devices/import of {options.devices:,} devices, medians")
+    target: Target, record: Record, kind: str, processes: dict[str, int], options: argparse.Namespace,
+    progress: Progress,
+) -> Table:  # fmt: skip
+    title = f"POST /devices/import of {options.devices:,} devices {kind}, medians"
+    table = Table("", "devices/s", "seconds", title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     used = {name: -cpu(pid) for name, pid in processes.items()}
-    task = progress.add_task("import", total=options.rounds)
+    task = progress.add_task(f"import {kind}", total=options.rounds)
     answered, readable = [], []
     for _ in range(options.rounds):
-        start, taken, position = bulk_import(target, options.devices)
+        start, taken, position = bulk_import(target, KINDS[kind], options.devices)
         answered.append(taken)
         if options.project:
             await_readable(record, position)
@@ -221,10 +232,10 @@ def main() -> None:
                     tables.append(measure_registrations(target, clients, options.rounds, progress))
                 if options.only != "registrations" and options.project:
                     everybody = {**processes, "the projector": projector}
-                    tables.append(measure_import(target, record, everybody, options, progress))
+                    tables += [measure_import(target, record, kind, everybody, options, progress) for kind in KINDS]
         if not options.project:
             with Progress(console=console, transient=True) as progress:
-                tables.append(measure_import(target, record, processes, options, progress))
+                tables += [measure_import(target, record, kind, processes, options, progress) for kind in KINDS]
     for table in tables:
         console.print(table)
 

@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from tocsin.commands.ids import new_id
 from tocsin.domain.entry import Entry, Fact, system
 from tocsin.domain.events.device import DeviceRegistered
 from tocsin.domain.personal import Personal
@@ -39,7 +40,7 @@ from tocsin.eventlog.record import Record
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.unit import Unit
 
-APP = uuid4()
+APP = new_id()
 ACTOR = system("benchmark")
 NOT_YET = datetime.min.replace(tzinfo=UTC)
 ATTRIBUTES = {"model": "iPhone17,1", "os_version": "19.2", "app_version": "4.1.0", "language": "en-GB"}
@@ -70,7 +71,7 @@ def personal(device: UUID) -> Fact:
 
 def entry(fact: Callable[[UUID], Fact]) -> Entry:
     """The first entry of a new device."""
-    device = uuid4()
+    device = new_id()
     return Entry(
         originator_id=device,
         originator_version=1,
@@ -78,20 +79,20 @@ def entry(fact: Callable[[UUID], Fact]) -> Entry:
         root_id=device,
         fact=fact(device),
         actor=ACTOR,
-        command_id=uuid4(),
-        correlation_id=uuid4(),
+        command_id=new_id(),
+        correlation_id=new_id(),
     )
 
 
 def stored(body: bytes) -> StoredEvent:
     """An event of a new device as the record's recorder takes it."""
-    device = uuid4()
+    device = new_id()
     return StoredEvent(device, 1, "device.registered", body, 0, 1, APP, device, NOT_YET)
 
 
 def library_event(body: bytes) -> LibraryEvent:
     """An event of a new device as the stock recorder takes it."""
-    return LibraryEvent(uuid4(), 1, "device.registered", body)
+    return LibraryEvent(new_id(), 1, "device.registered", body)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from uuid import UUID, uuid4
 from rich.console import Console
 from rich.progress import Progress
 
+from tocsin.commands.ids import new_id
 from tocsin.domain.entry import Entry, system
 from tocsin.domain.events.device import DeviceRegistered
 from tocsin.domain.personal import Personal
@@ -56,7 +57,7 @@ def new_record() -> Iterator[Record]:
 
 def registration(app_id: UUID, number: int) -> Entry:
     """A device of a user of its own."""
-    device_id = uuid4()
+    device_id = new_id()
     fact = DeviceRegistered(
         platform=("ios", "android", "windows")[number % 3],
         token=Personal(device_id, f"{number:064x}"),
@@ -71,14 +72,14 @@ def registration(app_id: UUID, number: int) -> Entry:
         root_id=device_id,
         fact=fact,
         actor=ACTOR,
-        command_id=uuid4(),
-        correlation_id=uuid4(),
+        command_id=new_id(),
+        correlation_id=new_id(),
     )
 
 
 def register(record: Record, count: int, console: Console) -> None:
     """Append so many devices."""
-    app_id = uuid4()
+    app_id = new_id()
     entries: Iterator[Entry] = (registration(app_id, number) for number in range(count))
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("registering", total=count)
