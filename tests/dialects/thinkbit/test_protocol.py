@@ -198,15 +198,22 @@ def setting(services: Services, app_id: UUID) -> Iterator[Callable[..., None]]:
     """Changes settings of the app; afterwards they are as they were."""
     before: list[Mapping[str, Any]] = []
 
-    def change(settings: Mapping[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-        before.append(settings)
-        return {**settings, "thinkbit": {**settings["thinkbit"], **own}}
+    def store(change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Returns what was changed: a change is asked for again where what it was first asked of is out of date."""
+        asked: list[Mapping[str, Any]] = []
 
-    def store(change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
-        done = change_settings(services.engine, Context(system("test")), app_id, change)
+        def asking(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+            asked.append(settings)
+            return change(settings)
+
+        done = change_settings(services.engine, Context(system("test")), app_id, asking)
         assert services.waiter.wait_for(done.position, ["apps"], PATIENCE)
+        return asked[-1]
 
-    yield lambda **own: store(lambda settings: change(settings, own))
+    def change(**own: Any) -> None:
+        before.append(store(lambda settings: {**settings, "thinkbit": {**settings["thinkbit"], **own}}))
+
+    yield change
     store(lambda _: before[0])
 
 
