@@ -12,13 +12,14 @@ import msgspec
 from flask import Response, request
 
 from tocsin.api.bodies import Resources
-from tocsin.api.native.access import EVERYBODY, caller, needs
+from tocsin.api.native.access import AUDITOR, EVERYBODY, caller, needs
 from tocsin.api.native.document import lists, query
+from tocsin.api.native.event_roles import shown
 from tocsin.api.native.events_json import EventAnswer, event_answer
 from tocsin.api.reads import AFTER, decoded_cursor, encoded_cursor, limit, number_argument, page_of, position_argument
 from tocsin.api.services import services
 from tocsin.domain.described import described
-from tocsin.domain.errors import Invalid, TocsinError
+from tocsin.domain.errors import Forbidden, Invalid, TocsinError
 from tocsin.projections.feed import FEED_NAMES, START, Address, FeedPage, after_position
 
 LONGEST_WAIT = 30
@@ -64,7 +65,7 @@ class _Place(msgspec.Struct, array_like=True, frozen=True):
 @needs(*EVERYBODY)
 @lists(EventAnswer, "Events, oldest first.", PARAMETERS, of_record=True, more=ENDED)
 def of_app(app_id: UUID) -> Response:
-    """The events of one app.
+    """The events of one app, of those resources that the caller's role may read; all of them to admins and auditors.
 
     `next` is there on every page: ask with it at any later time for what has happened since. `ended` says whether
     there was more at once.
@@ -76,7 +77,7 @@ def of_app(app_id: UUID) -> Response:
 @needs(*EVERYBODY)
 @lists(EventAnswer, "Events, oldest first.", PARAMETERS, of_record=True, more=ENDED)
 def of_all() -> Response:
-    """The events of every app the caller may see. `next` as for one app."""
+    """The events of every app the caller may see, and of them those its role is shown. `next` as for one app."""
     who = caller()
     return _feed(None if who.of_instance else who.app_id)
 
@@ -146,9 +147,10 @@ def _signature(content: bytes) -> bytes:
 
 
 def _names() -> Collection[str] | None:
-    text = request.args.get("types")
+    """Those asked for that the caller is shown; None: all there are. Raises Invalid, Forbidden where none is left."""
+    text, visible = request.args.get("types"), shown(caller())
     if text is None:
-        return None
+        return visible
     names: set[str] = set()
     for asked in text.split(","):
         family = asked.removesuffix("*") if asked.endswith(".*") else None
@@ -156,4 +158,6 @@ def _names() -> Collection[str] | None:
         if not found:
             raise Invalid(f"there are no events of type {asked!r}", field="types")
         names |= found
-    return names
+    if visible is not None and names.isdisjoint(visible):
+        raise Forbidden(f"events of type {text!r} are for a credential with the role {AUDITOR}", role=AUDITOR)
+    return names if visible is None else names.intersection(visible)
