@@ -82,7 +82,8 @@ def tell_trail(console: Console, client: Client, incident: Incident) -> None:
 def _principal(event: dict[str, Any]) -> str:
     """Who caused it; of a credential's id as much as tells it from others."""
     kind, _, name = event["actor"]["principal"].partition(":")
-    return f"{kind} {name[:8]}" if kind == "credential" else f"{kind}:{name}"
+    # Ids begin with the time: their ends tell them apart.
+    return f"{kind} {name[-8:]}" if kind == "credential" else f"{kind}:{name}"
 
 
 def _position(event: dict[str, Any]) -> str:
