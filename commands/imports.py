@@ -7,6 +7,7 @@ the lines that were done are answered as they were the first time.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -50,6 +51,9 @@ Answered = tuple[list[LineAnswer], int]
 class Abandoned(Exception):
     """A batch was not carried out, as one before it was not."""
 
+
+# A field that is not known or is missing has no path: msgspec names it in the message.
+_NAMED = re.compile(r"field `(.+)`")
 
 _decoder = msgspec.json.Decoder(_Line)
 _answers = msgspec.json.Decoder(list[LineAnswer])
@@ -146,7 +150,8 @@ def _read(line: bytes) -> Registration | TocsinError:
         return _decoder.decode(line)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at ")
-        return Invalid(message, field=path.strip("`").removeprefix("$.") or None)
+        named = _NAMED.search(message)
+        return Invalid(message, field=named[1] if named else path.strip("`").removeprefix("$.") or None)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Invalid(f"not JSON: {error}")
 

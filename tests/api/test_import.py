@@ -65,6 +65,7 @@ def test_five_thousand_lines_are_answered_one_by_one_with_the_bad_ones_refused(
     refused = {one["line"]: one for one in lines if one["status"] == "refused"}
     assert refused.keys() == BAD.keys() - {13}
     assert "colour" in refused[9]["detail"]
+    assert refused[9]["field"] == "colour"
     assert refused[10]["field"] == "token"
     assert all(one["code"] == "invalid" and one["detail"] for one in refused.values())
     assert last["summary"]["created"] == 5000 - len(refused)
