@@ -24,19 +24,29 @@ CACHE_KEYS = 50_000
 """How many are remembered at most: one takes 0.4 kB."""
 
 
-class SubjectKey(msgspec.Struct, frozen=True):
-    """A person's key of one generation. ``kid`` stands beside every ciphertext it made."""
+class _ClearKey(msgspec.Struct, frozen=True):
+    """A person's key, ready for use. Logs and tracebacks show whose it is, and never the key."""
 
     subject: UUID
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(subject={self.subject}, key=…)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("subject", self.subject)]
+
+
+class SubjectKey(_ClearKey, frozen=True):
+    """A person's key of one generation. ``kid`` stands beside every ciphertext it made."""
+
     generation: int
     key: bytes
     kid: str
 
 
-class ReadingKey(msgspec.Struct, frozen=True):
+class ReadingKey(_ClearKey, frozen=True):
     """Whose key it is, and the key; None: it was destroyed."""
 
-    subject: UUID
     key: bytes | None
 
 

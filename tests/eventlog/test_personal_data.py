@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from record_builders import entry, fact_of, raw_table, registration
+from rich.pretty import pretty_repr
 
 from tocsin.domain.audience import Audience
 from tocsin.domain.entry import Entry
@@ -49,6 +50,15 @@ class TestPersonalData:
         entries = [entry(registered, device), entry(requested)]
         record.append(entries)
         return entries
+
+    def test_no_data_key_is_shown_by_what_holds_it(self, record: Record, told: list[Entry]) -> None:
+        subject = told[0].originator_id
+        writing = record.keyring.for_writing([subject]).by_subject[subject]
+        reading = record.keyring.for_reading([writing.kid])[writing.kid]
+        assert reading.key == writing.key
+        for shown in (repr(writing), repr(reading), pretty_repr(writing), pretty_repr(reading)):
+            assert str(subject) in shown
+            assert repr(writing.key) not in shown
 
     def test_no_clear_value_is_in_any_table(self, record: Record, record_url: str, told: list[Entry]) -> None:
         with psycopg.connect(record_url) as connection:
