@@ -99,7 +99,11 @@ class Instance:
 
     def everybody(self) -> set[int]:
         """The supervisor, the postmaster, and every process below them."""
-        return _with_descendants(self.supervisor.pid) | _with_descendants(self.pid("postmaster"))
+        return _with_descendants(self.supervisor.pid) | self.database()
+
+    def database(self) -> set[int]:
+        """The postmaster and its children, whichever process has started it."""
+        return _with_descendants(self.pid("postmaster"))
 
     @property
     def environment_file(self) -> Path:
