@@ -57,20 +57,38 @@ OURS = (InvalidResponseHeader, InvalidResponseHeaderName)
 logger = logging.getLogger(__name__)
 
 
-def serve(make_app: Callable[[], Flask], host: str, port: int, workers: int, threads: int) -> None:
+def serve(
+    make_app: Callable[[], Flask],
+    host: str,
+    port: int,
+    workers: int,
+    threads: int,
+    *,
+    alive: Callable[[], None] = lambda: None,
+) -> None:
     """Serve until told to stop (SIGTERM, SIGINT), then end the process.
 
     ``make_app`` is called in each of the ``workers`` processes, as sessions with a database cannot be shared by two;
-    ``threads`` of each answer requests.
+    ``threads`` of each answer requests. ``alive`` is called every second or so in the first process, which looks after
+    the others.
     """
     # Read by the metrics' library when the workers import it, after the fork.
     os.environ[METRICS_DIRECTORY] = tempfile.mkdtemp(prefix="tocsin-metrics-")
-    _Server(make_app, host, port, workers, threads).run()
+    _Server(make_app, host, port, workers, threads, alive).run()
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
-    def __init__(self, make_app: Callable[[], Flask], host: str, port: int, workers: int, threads: int) -> None:
+    def __init__(
+        self,
+        make_app: Callable[[], Flask],
+        host: str,
+        port: int,
+        workers: int,
+        threads: int,
+        alive: Callable[[], None],
+    ) -> None:
         self._make_app = make_app
+        self.alive = alive
         self._options: dict[str, Any] = {
             "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "workers": workers,
@@ -96,6 +114,17 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         return self._make_app()
+
+    def run(self) -> None:
+        _Arbiter(self).run()
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    """Gunicorn's first process, with a sign of life whenever it looks after the others: once a second."""
+
+    def murder_workers(self) -> None:
+        self.app.alive()
+        super().murder_workers()
 
 
 class _Logs(Logger):  # type: ignore[misc]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import select
+import threading
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
 logger = logging.getLogger(__name__)
@@ -41,8 +44,20 @@ _END_FROZEN_WRITER = """
 """
 
 
+_lock = threading.Lock()
+_sessions: WeakSet[Connection[Any]] = WeakSet()
+
+
+def sessions_at_work() -> list[int]:
+    """Of this process's sessions those with a statement under way now, each by a number of its own while it lasts."""
+    with _lock:
+        return [id(one) for one in _sessions if one.pgconn.transaction_status == TransactionStatus.ACTIVE]
+
+
 def configure(connection: Connection[Any], *, write_timeout: float | None = None) -> None:
     """Put a new session into the state all of Tocsin's code counts on: autocommit, UTC, the restricted role."""
+    with _lock:
+        _sessions.add(connection)
     connection.autocommit = True
     connection.execute(f"set role {ROLE}".encode())
     connection.execute("set timezone to 'UTC'")

@@ -18,6 +18,7 @@ from tocsin.domain.entry import Entry
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.stream.port import EVENTS, Batch, Cursor, StaleEpoch, Stream
+from tocsin.eventlog.watchdog import watched
 from tocsin.projections import cursors
 from tocsin.projections.cursors import Move, Superseded
 from tocsin.projections.garbage import collector_paused
@@ -86,7 +87,8 @@ class _Ended:
 
     def guard(self, runner: Runner) -> None:
         try:
-            runner.run()
+            with watched(threading.current_thread().name):
+                runner.run()
         except Exception as error:
             if isinstance(error, StaleEpoch):
                 logger.critical("the record was restored: %s. Run `tocsin rebuild --all`, then start again", error)

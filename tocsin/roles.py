@@ -21,7 +21,7 @@ from tocsin.bootstrap import (
 from tocsin.database import postgres_directory
 from tocsin.domain.lanes import LANES
 from tocsin.domain.platforms import PROVIDERS
-from tocsin.eventlog import embedded_service
+from tocsin.eventlog import embedded_service, watchdog
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stopping import stop_on_signals
@@ -76,8 +76,10 @@ def postgres(settings: Settings) -> None:
 def serve_api(settings: Settings, host: str, port: int, workers: int, threads: int) -> None:
     """Serve the APIs."""
     configure_logging("api", level=logging.getLevelName(settings.log_level))
-    await_migrated(settings)
-    server.serve(lambda: api_app(settings), host, port, workers, threads)
+    with watchdog.meanwhile():
+        await_migrated(settings)
+    # From now on the first process, which starts the others, gives signs of life itself: it must have no other thread.
+    server.serve(lambda: api_app(settings), host, port, workers, threads, alive=watchdog.give_sign)
 
 
 def schedule(settings: Settings) -> None:
@@ -101,6 +103,7 @@ def relay_to_kafka(settings: Settings) -> None:
 
 def _begin(settings: Settings, role: str) -> threading.Event:
     configure_logging(role, level=logging.getLevelName(settings.log_level))
+    watchdog.start()
     return stop_on_signals()
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import IO
 
+from tocsin.liveness import Liveness
 from tocsin.logs import LogWriter
 
 
@@ -25,7 +26,8 @@ class ProcessSpec:
     process is ready once it runs. Pauses between restarts double from ``first_pause`` to ``longest_pause`` and fall
     back after ``steady_after`` (all in seconds). ``stop_signal`` asks it to end, which may take ``grace`` seconds
     before its whole group is killed. ``forced_signal`` ends it when the user will not wait: a process that owns others
-    outside its group must be left the chance to end those.
+    outside its group must be left the chance to end those. ``frozen_after`` seconds without a sign of life it is killed
+    (None: it gives none); see ``tocsin.liveness``.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ProcessSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 10.0
     forced_signal: signal.Signals = signal.SIGKILL
+    frozen_after: float | None = None
 
 
 class State(StrEnum):
@@ -74,6 +77,7 @@ class SupervisedProcess:
         self._writer = writer
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+        self._liveness: Liveness | None = None
         self._state = State.WAITING
         self._since = datetime.now(UTC)
 
@@ -95,18 +99,26 @@ class SupervisedProcess:
 
     def spawn(self) -> int:
         """Start the process in a session of its own, so that Ctrl-C reaches us alone. Raises OSError."""
-        process = subprocess.Popen(
-            self.spec.argv,
-            env={"PYTHONUNBUFFERED": "1", **os.environ, **self.spec.env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        liveness = Liveness()
+        try:
+            process = subprocess.Popen(
+                self.spec.argv,
+                env={"PYTHONUNBUFFERED": "1", **os.environ, **self.spec.env, **liveness.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(liveness.voice,),
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except BaseException:
+            liveness.close()
+            raise
+        finally:
+            liveness.leave_to_process()
         assert process.stdout is not None
-        self._process = process
+        self._process, self._liveness = process, liveness
         self._reader = threading.Thread(target=self._forward, args=(process.stdout,), daemon=True)
         self._reader.start()
         return process.pid
@@ -119,11 +131,28 @@ class SupervisedProcess:
         if self._process is None or self._process.poll() is None:
             return None
         process, self._process = self._process, None
+        if self._liveness is not None:
+            self._liveness.close()
+            self._liveness = None
         self._signal_group(process.pid, signal.SIGKILL)
         if self._reader is not None:
             # Its last words are often why it ended. A stranger that holds the pipe open is not waited for.
             self._reader.join(1.0)
         return process.returncode
+
+    def is_frozen(self) -> bool:
+        """Whether the process runs and has given no sign of life for too long. To be asked again and again.
+
+        Answered with yes, it is given the same time again.
+        """
+        if self._process is None or self._liveness is None:
+            return False
+        self._liveness.listen()
+        limit = self.spec.frozen_after
+        if limit is None or not self._liveness.is_frozen(self._process.pid, limit):
+            return False
+        self._liveness.give_time()
+        return True
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process alone; what it started is its own business."""

@@ -1,4 +1,4 @@
-"""Runs Tocsin's roles as child processes: starts them in order, restarts what ends, stops them in reverse order."""
+"""Runs Tocsin's roles as child processes: starts them in order, restarts what ends or freezes, stops them in order."""
 
 from __future__ import annotations
 
@@ -175,6 +175,8 @@ class _Keeper:
             if ended is not None:
                 guard.forget(self)
                 self._schedule_restart(described(ended))
+            elif self.process.is_frozen():
+                self._end_frozen()
             elif state is State.STARTING and now >= self._next:
                 self._ask_whether_ready(now)
 
@@ -188,6 +190,14 @@ class _Keeper:
         else:
             guard.remember(self)
             self.process.state = State.STARTING
+
+    def _end_frozen(self) -> None:
+        logger.error(
+            "%s has given no sign of life for %g s, nor used the processor: it is frozen, and is killed",
+            self.name,
+            self.process.spec.frozen_after,
+        )
+        self.process.kill()
 
     def _ask_whether_ready(self, now: float) -> None:
         if self._is_ready():

@@ -36,6 +36,9 @@ from tocsin.supervisor import ProcessSpec, Supervisor, read_status
 
 LOOPBACK = "127.0.0.0/8,::1/128"
 
+FROZEN_AFTER = 60.0
+"""Seconds without a sign of life after which a role is killed and started again."""
+
 _API_GRACE = 15.0
 _LEFT_BEHIND = _API_GRACE + 5
 """Seconds for the API of a supervisor that was killed to leave its port."""
@@ -84,7 +87,9 @@ def processes(plan: Plan) -> list[ProcessSpec]:
 
 
 def _role(name: str, arguments: Sequence[str], settings: Settings, depends_on: Sequence[str]) -> ProcessSpec:
-    return ProcessSpec(name, _command(*arguments), _environment(settings), depends_on, grace=20.0)
+    return ProcessSpec(
+        name, _command(*arguments), _environment(settings), depends_on, grace=20.0, frozen_after=FROZEN_AFTER
+    )
 
 
 def _webhooks(plan: Plan, depends_on: Sequence[str]) -> ProcessSpec:
@@ -112,6 +117,7 @@ def _postgres(settings: Settings) -> ProcessSpec:
         ready=ready,
         grace=75.0,
         forced_signal=signal.SIGTERM,
+        frozen_after=FROZEN_AFTER,
     )
 
 
@@ -137,7 +143,15 @@ def _api(plan: Plan, depends_on: Sequence[str]) -> ProcessSpec:
     def ready() -> bool:
         return _answers(f"{plan.url}/healthz")
 
-    return ProcessSpec("api", argv, _environment(plan.settings), depends_on, ready=ready, grace=_API_GRACE)
+    return ProcessSpec(
+        "api",
+        argv,
+        _environment(plan.settings),
+        depends_on,
+        ready=ready,
+        grace=_API_GRACE,
+        frozen_after=FROZEN_AFTER,
+    )
 
 
 def _answers(url: str) -> bool:

@@ -16,6 +16,7 @@ from uuid import UUID
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.recorder import Unacceptable
 from tocsin.eventlog.unit import VersionConflict
+from tocsin.eventlog.watchdog import watched
 from tocsin.projections.agenda import unplanned
 from tocsin.projections.audience import TooEarly
 from tocsin.workers.planner import Interrupted, Planner
@@ -92,7 +93,9 @@ class Attempts:
             tried()
 
     def _carry_out(self, send_id: UUID, tried: Callable[[], None]) -> None:
-        if self._try(send_id):
+        with watched(f"plan {send_id}"):
+            planned_or_put_off = self._try(send_id)
+        if planned_or_put_off:
             tried()
 
     def _try(self, send_id: UUID) -> bool:

@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool
 
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.stream.port import Batch, Consumer, Cursor, Stream
+from tocsin.eventlog.watchdog import watched
 from tocsin.workers.cursors import Cursors, Superseded
 from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, note_absence
 
@@ -102,8 +103,9 @@ class Intake:
 
     def _run(self) -> None:
         try:
-            while not self._stopping.is_set():
-                self._join_and_consume()
+            with watched(f"intake {self.topic}"):
+                while not self._stopping.is_set():
+                    self._join_and_consume()
         except Exception as fault:
             # A thread that ends in silence would leave its topic unread while the process looks well.
             log.critical("%s: nothing more is read: %s", self.topic, fault)

@@ -12,6 +12,7 @@ from tocsin.domain.catalog import NAMES
 from tocsin.domain.events.send import SendStarted
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stream.port import EVENTS, Stream
+from tocsin.eventlog.watchdog import watched
 from tocsin.projections.audience import AudienceRow, resolve
 from tocsin.workers.attempts import AT_A_TIME, Attempts
 from tocsin.workers.clock import DatabaseClock
@@ -43,8 +44,9 @@ def run_planner(
             wanted=lambda event: event.topic == STARTED,
         )
         intake.start()
-        while not stop.wait(LOOK_EVERY) and intake.fault is None:
-            attempts.go_on()
+        with watched("planner"):
+            while not stop.wait(LOOK_EVERY) and intake.fault is None:
+                attempts.go_on()
         stop.set()
         intake.close()
     if intake.fault is not None:

@@ -14,6 +14,7 @@ from tocsin.eventlog.stream.membership import RECORD_CHANNEL
 from tocsin.eventlog.stream.relay import Deposed, Relay
 from tocsin.eventlog.stream.session import CONNECTION_LOST
 from tocsin.eventlog.stream.tail import Tail
+from tocsin.eventlog.watchdog import watched
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +28,14 @@ def run(database_url: str, settings: KafkaSettings, stop: threading.Event, work_
     ``work_topics`` are created and kept current from the start; others are when a chunk is due on them or a consumer
     asks for them.
     """
-    while not stop.is_set():
-        try:
-            with closing(Leadership(database_url, "relay", RECORD_CHANNEL)) as leadership:
-                _serve(database_url, settings, stop, work_topics, leadership)
-        except (Deposed, BrokerError, *CONNECTION_LOST) as failure:
-            logger.warning("the relay begins again: %s: %s", type(failure).__name__, str(failure).strip())
-            stop.wait(RETRY_WAIT)
+    with watched("relay"):
+        while not stop.is_set():
+            try:
+                with closing(Leadership(database_url, "relay", RECORD_CHANNEL)) as leadership:
+                    _serve(database_url, settings, stop, work_topics, leadership)
+            except (Deposed, BrokerError, *CONNECTION_LOST) as failure:
+                logger.warning("the relay begins again: %s: %s", type(failure).__name__, str(failure).strip())
+                stop.wait(RETRY_WAIT)
 
 
 def _serve(

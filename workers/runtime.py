@@ -11,6 +11,8 @@ from eventsourcing.persistence import OperationalError
 from psycopg.errors import UndefinedTable
 from psycopg_pool import PoolTimeout
 
+from tocsin.eventlog.watchdog import watched
+
 log = logging.getLogger(__name__)
 
 DATABASE_AWAY = (OperationalError, psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, UndefinedTable)
@@ -28,15 +30,17 @@ def note_absence(log: logging.Logger, consequence: str, away: Exception) -> None
         log.warning("%s: %s", consequence, str(away).strip().partition("\n")[0])
 
 
-def persist(stop: threading.Event, turn: Callable[[], float]) -> None:
+def persist(name: str, stop: threading.Event, turn: Callable[[], float]) -> None:
     """Call ``turn`` until ``stop`` is set, each time after the seconds the last call asked for.
 
-    While the database is away it keeps trying. Raises whatever else ``turn`` raises.
+    While the database is away it keeps trying. The thread is watched over as ``name``. Raises whatever else ``turn``
+    raises.
     """
     pause = 0.0
-    while not stop.wait(pause):
-        try:
-            pause = turn()
-        except DATABASE_AWAY as away:
-            note_absence(log, "the database is away, trying again", away)
-            pause = RETRY_EVERY
+    with watched(name):
+        while not stop.wait(pause):
+            try:
+                pause = turn()
+            except DATABASE_AWAY as away:
+                note_absence(log, "the database is away, trying again", away)
+                pause = RETRY_EVERY

@@ -28,6 +28,7 @@ from tocsin.eventlog.stream.leader import Leadership
 from tocsin.eventlog.stream.membership import RECORD_CHANNEL
 from tocsin.eventlog.stream.session import CONNECTION_LOST
 from tocsin.eventlog.unit import Refused
+from tocsin.eventlog.watchdog import watched
 from tocsin.projections.agenda import Due, DueKind, due, held_chunks
 from tocsin.workers.appointments import about_chunk, about_held, about_send
 from tocsin.workers.clock import DatabaseClock
@@ -59,13 +60,14 @@ OF_ALL = (*OF_SENDS, *OF_CHUNKS)
 
 def run_scheduler(record: Record, database_url: str, stop: threading.Event) -> None:
     """Lead, or wait to lead, until ``stop`` is set."""
-    while not stop.is_set():
-        try:
-            with closing(Leadership(database_url, "scheduler", RECORD_CHANNEL)) as leadership:
-                _lead(Scheduler(record), leadership, stop)
-        except (*DATABASE_AWAY, *CONNECTION_LOST) as lost:
-            note_absence(log, "the scheduler begins again", lost)
-            stop.wait(RETRY_EVERY)
+    with watched("scheduler"):
+        while not stop.is_set():
+            try:
+                with closing(Leadership(database_url, "scheduler", RECORD_CHANNEL)) as leadership:
+                    _lead(Scheduler(record), leadership, stop)
+            except (*DATABASE_AWAY, *CONNECTION_LOST) as lost:
+                note_absence(log, "the scheduler begins again", lost)
+                stop.wait(RETRY_EVERY)
 
 
 def _lead(scheduler: Scheduler, leadership: Leadership, stop: threading.Event) -> None:

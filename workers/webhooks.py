@@ -22,6 +22,7 @@ from tocsin.eventlog import webhook_calls
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stored import StoredEvent
 from tocsin.eventlog.stream.port import EVENTS, Batch, Consumer, Stream
+from tocsin.eventlog.watchdog import watched
 from tocsin.eventlog.webhook_calls import Call, CallStatus
 from tocsin.projections.apps import enabled_webhooks, enabled_webhooks_of
 from tocsin.projections.apps_rows import Webhook
@@ -72,7 +73,7 @@ def run_webhooks(
     caller = Caller(record, policy or Policy(), renderers, lease)
     follower.start()
     try:
-        persist(stop, lambda: _turn(follower, caller))
+        persist("calls to webhooks", stop, lambda: _turn(follower, caller))
     finally:
         follower.close()
         caller.close()
@@ -107,8 +108,9 @@ class Follower:
 
     def _run(self) -> None:
         try:
-            while not self._stopping.is_set():
-                self._join_and_follow()
+            with watched("events for webhooks"):
+                while not self._stopping.is_set():
+                    self._join_and_follow()
         except Exception as fault:
             log.critical("webhooks: nothing more is read: %s", fault)
             self.fault = fault

@@ -1,6 +1,7 @@
 """A child process for the tests: notes what happens to it in a journal, and behaves as its options say.
 
 Usage: role.py DIRECTORY NAME [deaf] [fails=N] [late=SECONDS] [offspring] [says=TEXT] [logs]
+       [lives] [freezes] [computes]
 """
 
 from __future__ import annotations
@@ -44,5 +45,13 @@ if "offspring" in options:
 time.sleep(float(options.get("late", 0)))
 (Path(directory) / f"{name}.ready").touch()
 note("ready")
+if {"lives", "freezes", "computes"} & options.keys():
+    os.write(int(os.environ["TOCSIN_SIGNS_OF_LIFE"]), b".")
+if "freezes" in options:
+    os.kill(os.getpid(), signal.SIGSTOP)
 while True:
-    time.sleep(600)
+    if "lives" in options:
+        os.write(int(os.environ["TOCSIN_SIGNS_OF_LIFE"]), b".")
+        time.sleep(0.05)
+    elif "computes" not in options:
+        time.sleep(600)

@@ -25,6 +25,7 @@ def spec(description: str) -> ProcessSpec:
         first_pause=0.1,
         longest_pause=0.2,
         grace=0.5 if "deaf" in options else 10.0,
+        frozen_after=1.0,
     )
 
 

@@ -65,7 +65,7 @@ def run_delivery(
     for intake in intakes:
         intake.start()
     try:
-        persist(stop, lambda: _turn(desk, intakes))
+        persist("delivery", stop, lambda: _turn(desk, intakes))
     finally:
         for intake in intakes:
             intake.stop()
