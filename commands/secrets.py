@@ -8,16 +8,15 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import argon2
 
 from tocsin.commands.engine import Engine
-from tocsin.domain.app import App
 from tocsin.eventlog.unit import Secret
 
-HASHED = ("bearer", "client", "app-secret", "api-token", "device-secret", "session")
+HASHED = ("bearer", "client", "app-secret", "api-token", "device-secret")
 """Kinds whose secret is random and long: a plain SHA-256 is kept, which nobody can turn round."""
 
 KEPT = ("hmac", "webhook")
@@ -33,6 +32,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _hasher = argon2.PasswordHasher()
+
+
+class Owner(Protocol):
+    """What may need secrets: an app, a user."""
+
+    @property
+    def secrets(self) -> frozenset[UUID]:
+        """The ids of those it needs."""
 
 
 def random_secret() -> str:
@@ -62,10 +69,10 @@ def sealed(engine: Engine, secret_id: UUID, app_id: UUID, kind: str, secret: str
     return engine.record.vault.seal(secret_id, app_id, kind, _kept_form(kind, secret))
 
 
-def no_longer_needed(engine: Engine, app_id: UUID, before: App, after: App) -> list[Secret]:
-    """The destruction of every secret that an app needed before a command and needs no more.
+def no_longer_needed(engine: Engine, app_id: UUID, before: Owner, after: Owner) -> list[Secret]:
+    """The destruction of every secret that an app or a user needed before a command and needs no more.
 
-    Whoever still goes by what was before finds it gone, and has to look at the app again.
+    Whoever still goes by what was before finds it gone, and has to look again.
     """
     return [engine.record.vault.destruction(secret_id, app_id) for secret_id in before.secrets - after.secrets]
 

@@ -13,7 +13,7 @@ from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine, Loaded
 from tocsin.commands.ids import new_id
 from tocsin.commands.people import Digest, user, user_id
-from tocsin.commands.secrets import random_secret, sealed
+from tocsin.commands.secrets import no_longer_needed, random_secret, sealed
 from tocsin.domain import user as users
 from tocsin.domain.errors import NotFound
 from tocsin.domain.personal import Personal
@@ -72,7 +72,7 @@ def create_user(
         if password is not None:
             facts += users.decide(state, ChangeCredential(secret_id=secret_id))
             secrets = [sealed(engine, secret_id, app_id, "password", password)]
-        return _decision(app_id, loaded, facts, secrets)
+        return _decision(engine, app_id, loaded, facts, secrets)
 
     return engine.carry_out(context, decide)
 
@@ -88,17 +88,17 @@ def change_password(
         chosen = None if password is None else secret_id
         facts, _ = loaded.decide(ChangeCredential(secret_id=chosen))
         secrets = [] if password is None else [sealed(engine, secret_id, app_id, "password", password)]
-        return _decision(app_id, loaded, facts, secrets)
+        return _decision(engine, app_id, loaded, facts, secrets)
 
     return engine.carry_out(context, decide)
 
 
 def change_user(engine: Engine, context: Context, app_id: UUID, user_stream: UUID, command: Any) -> Done[UserResult]:
-    """Carry out a disable or enable command. Raises NotFound, Conflict."""
+    """Carry out a command on a user that brings no secret: disable, enable, erase. Raises NotFound, Conflict."""
 
     def decide() -> Decision[UserResult]:
         loaded = load_user(engine, app_id, user_stream)
-        return _decision(app_id, loaded, loaded.decide(command)[0])
+        return _decision(engine, app_id, loaded, loaded.decide(command)[0])
 
     return engine.carry_out(context, decide)
 
@@ -126,14 +126,13 @@ def open_session(
         return Decision(
             SessionResult(user_stream, session_id, token),
             [loaded.change(app_id, facts)],
-            secrets=[sealed(engine, secret_id, app_id, "session", token)],
         )
 
     return engine.carry_out(context, decide)
 
 
 def session_secret_id(digest: Digest, token: str) -> UUID:
-    """Under which id the vault and the read model of users know the session that ``token`` opens: a keyed digest."""
+    """Under which id the session that ``token`` opens is known: a keyed digest, as the token is kept nowhere."""
     return UUID(bytes=digest(SESSION, token)[:16])
 
 
@@ -150,7 +149,7 @@ def extend_session(
     def decide() -> Decision[UserResult]:
         loaded = load_user(engine, app_id, user_stream)
         command = ExtendSession(session_id=session_id, now=engine.clock(), expires_at=expires_at)
-        return _decision(app_id, loaded, loaded.decide(command)[0])
+        return _decision(engine, app_id, loaded, loaded.decide(command)[0])
 
     return engine.carry_out(context, decide)
 
@@ -167,7 +166,7 @@ def close_session(
 
     def decide() -> Decision[UserResult]:
         loaded = load_user(engine, app_id, user_stream)
-        return _decision(app_id, loaded, loaded.decide(CloseSession(session_id=session_id, reason=reason))[0])
+        return _decision(engine, app_id, loaded, loaded.decide(CloseSession(session_id=session_id, reason=reason))[0])
 
     return engine.carry_out(context, decide)
 
@@ -181,8 +180,10 @@ def load_user(engine: Engine, app_id: UUID, user_stream: UUID) -> Loaded[User]:
 
 
 def _decision(
-    app_id: UUID, loaded: Loaded[User], facts: Sequence[Any], secrets: Sequence[Secret] = ()
+    engine: Engine, app_id: UUID, loaded: Loaded[User], facts: Sequence[Any], secrets: Sequence[Secret] = ()
 ) -> Decision[UserResult]:
     state = users.fold(facts, loaded.state)
     assert state is not None
-    return Decision(UserResult(loaded.stream_id, app_id, state), [loaded.change(app_id, facts)], secrets=secrets)
+    gone = [] if loaded.state is None else no_longer_needed(engine, app_id, loaded.state, state)
+    result = UserResult(loaded.stream_id, app_id, state)
+    return Decision(result, [loaded.change(app_id, facts)], secrets=[*secrets, *gone])

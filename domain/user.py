@@ -42,6 +42,11 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     disabled: bool = False
     erased: bool = False
 
+    @property
+    def secrets(self) -> frozenset[UUID]:
+        """The ids of the secrets it needs: that of the password, if there is one."""
+        return frozenset() if self.secret_id is None else frozenset({self.secret_id})
+
 
 class CreateUser(Command, frozen=True, kw_only=True):
     name: Personal

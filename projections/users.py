@@ -54,7 +54,7 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """``secret_id``: of the token in the vault. ``closed_at``: None while it is open, which it is until it expires."""
+    """``secret_id``: a keyed digest of the token. ``closed_at``: None until it is closed; it may have expired."""
 
     session_id: UUID
     user_id: UUID

@@ -25,6 +25,8 @@ class UserCredentialChanged(Fact, frozen=True, kw_only=True):
 
 
 class SessionOpened(Fact, frozen=True, kw_only=True):
+    """``secret_id``: a keyed digest of its token, by which the session is found; the token is kept nowhere."""
+
     session_id: UUID
     secret_id: UUID
     expires_at: datetime | None = None

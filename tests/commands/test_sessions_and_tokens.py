@@ -54,10 +54,7 @@ def test_a_session_is_known_by_its_token_and_by_nothing_that_is_recorded(
     assert state is not None
     session = state.sessions[opened.session_id]
     assert session.secret_id == session_secret_id(engine.digest, opened.token)
-    checks = SecretChecks(engine)
-    assert checks.matches("session", session.secret_id, opened.token)
-    assert not checks.matches("session", session.secret_id, opened.token + "x")
-    assert session_secret_id(engine.digest, "another") != session.secret_id
+    assert session_secret_id(engine.digest, opened.token + "x") != session.secret_id
 
 
 def test_using_a_session_is_an_event_only_so_often(engine: Engine, context: Context, app_id: UUID) -> None:
