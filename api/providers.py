@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from tocsin.api.services import services
-from tocsin.commands.apps import ProviderResult, configure_provider, load_enabled
+from tocsin.commands.apps import load_enabled
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Done
+from tocsin.commands.providers import ProviderResult, configure_provider
 from tocsin.domain.credentials import fcm_service_account
 from tocsin.domain.errors import Invalid
 
@@ -42,6 +43,7 @@ def set_key(
     *,
     profile: str,
     password: str | None = None,
+    from_parts: bool = False,
 ) -> Done[ProviderResult]:
     """Set a provider's key for an app; the addresses that the instance set for it stay.
 
@@ -54,4 +56,6 @@ def set_key(
     former = load_enabled(engine, app_id).providers.get((provider, profile))
     configured = {} if former is None else former.configuration
     whole = {**{name: configured[name] for name in ADDRESSES & configured.keys()}, **configuration}
-    return configure_provider(engine, context, app_id, provider, whole, secret, profile=profile, password=password)
+    return configure_provider(
+        engine, context, app_id, provider, whole, secret, profile=profile, password=password, from_parts=from_parts
+    )

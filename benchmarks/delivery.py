@@ -36,10 +36,11 @@ from rich.progress import track
 from rich.table import Table
 from transport import ADVICE, GO, KEY_ID, TEAM_ID, TOPIC, alarm, device, measure, stand_in
 
-from tocsin.commands.apps import configure_provider, create_app
+from tocsin.commands.apps import create_app
 from tocsin.commands.context import Context
 from tocsin.commands.devices import Registration, register_devices
 from tocsin.commands.engine import Engine
+from tocsin.commands.providers import configure_provider
 from tocsin.commands.sends import request_send
 from tocsin.domain.audience import Audience
 from tocsin.domain.entry import Entry, system

@@ -17,6 +17,7 @@ from tocsin.domain.app import (
     DeleteTag,
     DeleteWebhook,
     DisableApp,
+    DropProviderParts,
     IssueCredential,
     RemoveProvider,
     RevokeCredential,
@@ -85,6 +86,7 @@ def _removals(state: App) -> list[Any]:
         *(DeleteTag(tag=tag) for tag in state.tags),
         *(DeleteWebhook(webhook_id=webhook_id) for webhook_id in state.webhooks),
         *(RemoveProvider(provider=provider, profile=profile) for provider, profile in state.providers),
+        *(DropProviderParts(provider=provider, profile=profile) for provider, profile in state.parts),
     ]
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-import msgspec
-
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine, Loaded
 from tocsin.commands.ids import new_id
@@ -16,17 +14,14 @@ from tocsin.commands.secrets import bearer_token, no_longer_needed, random_secre
 from tocsin.domain import app
 from tocsin.domain.app import (
     App,
-    ConfigureProvider,
     CreateApp,
     IssueCredential,
     RevokeCredential,
     UpdateApp,
 )
-from tocsin.domain.credentials import check_provider
 from tocsin.domain.entry import Entry
 from tocsin.domain.errors import Conflict, NotFound
-from tocsin.domain.events.app import CredentialIssued, ProviderConfigured
-from tocsin.eventlog.keyring import fingerprint
+from tocsin.domain.events.app import CredentialIssued
 from tocsin.eventlog.unit import Claim
 
 INSTANCE = uuid5(NAMESPACE_URL, "tocsin:instance")
@@ -42,14 +37,6 @@ class AppResult:
 
     app_id: UUID
     app: App
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderResult:
-    """A provider's configuration, without its secret."""
-
-    app_id: UUID
-    configured: ProviderConfigured
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,45 +110,6 @@ def change_settings(
         facts, state = loaded.decide(UpdateApp(settings={**loaded.state.settings, dialect: own}))
         assert state is not None
         return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)])
-
-    return engine.carry_out(context, decide)
-
-
-def configure_provider(
-    engine: Engine,
-    context: Context,
-    app_id: UUID,
-    provider: str,
-    configuration: Mapping[str, Any],
-    secret: bytes,
-    *,
-    profile: str = "default",
-    password: str | None = None,
-) -> Done[ProviderResult]:
-    """Set how an app reaches a provider; the secret is sealed and never shown again.
-
-    ``secret`` and ``password`` as in ``tocsin.domain.credentials.check_provider``. The same configuration again
-    changes nothing. Raises NotFound, Conflict, Invalid.
-    """
-    checked, kept = check_provider(provider, configuration, secret, password=password, now=engine.clock())
-    secret_id = new_id()
-    command = ConfigureProvider(
-        provider=provider,
-        profile=profile,
-        configuration=msgspec.to_builtins(checked),
-        secret_id=secret_id,
-        fingerprint=fingerprint(kept),
-    )
-
-    def decide() -> Decision[ProviderResult]:
-        loaded = load_app(engine, app_id)
-        facts, state = loaded.decide(command)
-        assert loaded.state is not None
-        assert state is not None
-        result = ProviderResult(app_id, state.providers[provider, profile])
-        secrets = [engine.record.vault.seal(secret_id, app_id, f"provider:{provider}", kept)] if facts else []
-        secrets += no_longer_needed(engine, app_id, loaded.state, state)
-        return Decision(result, [loaded.change(app_id, facts)], secrets=secrets)
 
     return engine.carry_out(context, decide)
 

@@ -18,8 +18,10 @@ from tocsin.domain.app_commands import (
     DeleteTemplate,
     DeleteWebhook,
     DisableApp,
+    DropProviderParts,
     EnableApp,
     IssueCredential,
+    KeepProviderPart,
     RemoveProvider,
     RevokeCredential,
     SaveSegment,
@@ -40,6 +42,7 @@ from tocsin.domain.events.app import (
     CredentialIssued,
     CredentialRevoked,
     ProviderConfigured,
+    ProviderPartsChanged,
     ProviderRemoved,
     SegmentDeleted,
     SegmentSaved,
@@ -72,8 +75,10 @@ __all__ = [
     "DeleteTemplate",
     "DeleteWebhook",
     "DisableApp",
+    "DropProviderParts",
     "EnableApp",
     "IssueCredential",
+    "KeepProviderPart",
     "RemoveProvider",
     "RevokeCredential",
     "SaveSegment",
@@ -98,7 +103,15 @@ MAX_SETTINGS = 16_384
 MAX_CONFIGURATION = 16_384
 """Bytes of JSON."""
 
-LETTING_GO = (RevokeCredential, RemoveProvider, DeleteTag, DeleteWebhook, DeleteTemplate, DeleteSegment)
+LETTING_GO = (
+    RevokeCredential,
+    RemoveProvider,
+    DropProviderParts,
+    DeleteTag,
+    DeleteWebhook,
+    DeleteTemplate,
+    DeleteSegment,
+)
 """What a disabled app takes too: nothing is opened by it."""
 
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -131,7 +144,11 @@ def decide(state: App | None, command: AppCommand) -> list[Fact]:
             return _configure_provider(state, command)
         case RemoveProvider(provider=provider, profile=profile):
             _known(state.providers, (provider, profile), "provider configuration")
-            return [ProviderRemoved(provider=provider, profile=profile)]
+            return [ProviderRemoved(provider=provider, profile=profile), *_drop_parts(state, provider, profile)]
+        case KeepProviderPart():
+            return _keep_part(state, command)
+        case DropProviderParts(provider=provider, profile=profile):
+            return _drop_parts(state, provider, profile)
         case IssueCredential():
             return _issue_credential(state, command)
         case RevokeCredential():
@@ -218,7 +235,20 @@ def _configure_provider(state: App, command: ConfigureProvider) -> list[Fact]:
         secret_id=command.secret_id,
         fingerprint=command.fingerprint,
     )
-    return [configured]
+    return [configured, *([] if command.from_parts else _drop_parts(state, command.provider, command.profile))]
+
+
+def _keep_part(state: App, command: KeepProviderPart) -> list[Fact]:
+    provider = one_of(command.provider, "provider", PROVIDERS)
+    profile = text(command.profile, "profile", 64)
+    before = state.parts.get((provider, profile), {})
+    parts = {**before, text(command.part, "part", 64): command.secret_id}
+    return [ProviderPartsChanged(provider=provider, profile=profile, parts=parts)]
+
+
+def _drop_parts(state: App, provider: str, profile: str) -> list[Fact]:
+    known = (provider, profile) in state.parts
+    return [ProviderPartsChanged(provider=provider, profile=profile, parts={})] if known else []
 
 
 def _issue_credential(state: App, command: IssueCredential) -> list[Fact]:

@@ -37,16 +37,34 @@ class EnableApp(Command, frozen=True, kw_only=True):
 
 
 class ConfigureProvider(Command, frozen=True, kw_only=True):
-    """The same configuration with a secret of the same ``fingerprint`` is no event."""
+    """The same configuration with a secret of the same ``fingerprint`` is no event.
+
+    ``from_parts``: the secret is what the parts come to, which stay for when one of them is replaced; else they go.
+    """
 
     provider: str
     profile: str = "default"
     configuration: dict[str, Any]
     secret_id: UUID
     fingerprint: str
+    from_parts: bool = False
 
 
 class RemoveProvider(Command, frozen=True, kw_only=True):
+    provider: str
+    profile: str = "default"
+
+
+class KeepProviderPart(Command, frozen=True, kw_only=True):
+    """Keeps a part of a provider's secret, in the place of the one of this name."""
+
+    provider: str
+    profile: str = "default"
+    part: str
+    secret_id: UUID
+
+
+class DropProviderParts(Command, frozen=True, kw_only=True):
     provider: str
     profile: str = "default"
 
@@ -136,6 +154,8 @@ AppCommand = (
     | EnableApp
     | ConfigureProvider
     | RemoveProvider
+    | KeepProviderPart
+    | DropProviderParts
     | IssueCredential
     | RevokeCredential
     | CreateTag

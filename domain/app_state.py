@@ -20,6 +20,7 @@ from tocsin.domain.events.app import (
     CredentialIssued,
     CredentialRevoked,
     ProviderConfigured,
+    ProviderPartsChanged,
     ProviderRemoved,
     SegmentDeleted,
     SegmentSaved,
@@ -39,14 +40,16 @@ Value = TypeVar("Value")
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
-    """``providers``: by provider and profile. ``revoked``: the credentials that no longer open anything.
-    ``tags``: the descriptions of the tags that were created by name."""
+    """``providers``: by provider and profile. ``parts``: by the same, of a secret that is handed in piece by piece, the
+    ids of the pieces by their names. ``revoked``: the credentials that no longer open anything. ``tags``: the
+    descriptions of the tags that were created by name."""
 
     name: str
     hosts: tuple[str, ...] = ()
     settings: dict[str, Any] = {}
     disabled: bool = False
     providers: dict[tuple[str, str], ProviderConfigured] = {}
+    parts: dict[tuple[str, str], dict[str, UUID]] = {}
     credentials: dict[UUID, CredentialIssued] = {}
     revoked: frozenset[UUID] = frozenset()
     tags: dict[str, str] = {}
@@ -56,10 +59,12 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def secrets(self) -> frozenset[UUID]:
-        """The ids of the secrets it needs: those of its providers, its webhooks and its credentials in force."""
+        """The ids of the secrets it needs: those of its providers, whole and in parts, its webhooks and its credentials
+        in force."""
         signing = (webhook.secret_id for webhook in self.webhooks.values())
         return frozenset(
             {configured.secret_id for configured in self.providers.values()}
+            | {secret_id for parts in self.parts.values() for secret_id in parts.values()}
             | {secret_id for secret_id in signing if secret_id is not None}
             | {issued.secret_id for own, issued in self.credentials.items() if own not in self.revoked}
         )
@@ -89,6 +94,9 @@ def evolve(state: App | None, fact: Fact) -> App:
             return replace(state, providers={**state.providers, (provider, profile): fact})
         case ProviderRemoved(provider=provider, profile=profile):
             return replace(state, providers=_less(state.providers, (provider, profile)))
+        case ProviderPartsChanged(provider=provider, profile=profile, parts=parts):
+            others = _less(state.parts, (provider, profile))
+            return replace(state, parts={**others, (provider, profile): parts} if parts else others)
         case CredentialIssued(credential_id=credential_id):
             return replace(state, credentials={**state.credentials, credential_id: fact})
         case CredentialRevoked(credential_id=credential_id):

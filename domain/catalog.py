@@ -19,6 +19,7 @@ CATALOG: dict[str, tuple[type[Fact], int]] = {
     "app.enabled": (app.AppEnabled, 1),
     "app.provider_configured": (app.ProviderConfigured, 1),
     "app.provider_removed": (app.ProviderRemoved, 1),
+    "app.provider_parts_changed": (app.ProviderPartsChanged, 1),
     "app.credential_issued": (app.CredentialIssued, 1),
     "app.credential_revoked": (app.CredentialRevoked, 1),
     "app.tag_created": (app.TagCreated, 1),

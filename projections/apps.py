@@ -125,7 +125,7 @@ class AppsProjection(Projection):
     """Folds the App streams."""
 
     name = "apps"
-    wanted = of_streams("app")
+    wanted = of_streams("app") - {"app.provider_parts_changed"}
 
     def fold(self, target: Target, entries: Sequence[Entry]) -> None:
         for table in (APPS, PROVIDERS, CREDENTIALS, TAGS, WEBHOOKS, TEMPLATES, SEGMENTS):

@@ -12,15 +12,10 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from tocsin.bootstrap import opened_record
-from tocsin.commands.apps import (
-    INSTANCE,
-    CredentialResult,
-    configure_provider,
-    create_app,
-    issue_credential,
-)
+from tocsin.commands.apps import INSTANCE, CredentialResult, create_app, issue_credential
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
+from tocsin.commands.providers import configure_provider
 from tocsin.dialects import PROVISIONS
 from tocsin.domain.entry import Actor
 from tocsin.settings import Settings

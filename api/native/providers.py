@@ -24,7 +24,8 @@ from tocsin.api.providers import addresses_in
 from tocsin.api.reads import as_json, paged, reading, within
 from tocsin.api.services import services
 from tocsin.api.writes import Answer, write
-from tocsin.commands.apps import change_app, configure_provider
+from tocsin.commands.apps import change_app
+from tocsin.commands.providers import configure_provider
 from tocsin.domain import app as app_rules
 from tocsin.domain.app import RemoveProvider
 from tocsin.domain.errors import Forbidden, NotFound

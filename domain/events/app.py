@@ -51,6 +51,15 @@ class ProviderRemoved(Fact, frozen=True, kw_only=True):
     profile: str = "default"
 
 
+class ProviderPartsChanged(Fact, frozen=True, kw_only=True):
+    """``parts``: of a provider's secret that is handed in piece by piece, the pieces that are kept, by name, as ids in
+    the vault; the others are gone."""
+
+    provider: str
+    profile: str = "default"
+    parts: dict[str, UUID]
+
+
 class CredentialIssued(Fact, frozen=True, kw_only=True):
     """``kind``: what it proves possession of (``bearer``, ``hmac``, ``client``, ``app-secret``, …).
 

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from tocsin.commands.apps import change_app, configure_provider, issue_credential, revoke_credential
+from tocsin.commands.apps import change_app, issue_credential, revoke_credential
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
+from tocsin.commands.providers import configure_provider
 from tocsin.commands.secrets import SecretChecks
 from tocsin.commands.sends import request_send, with_segments, withdraw_send
 from tocsin.commands.tokens import issue_access_token, read_access_token, revoke_access_token

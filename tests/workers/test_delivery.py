@@ -10,8 +10,8 @@ import pytest
 from company import deciding, delivering
 from scene import CONTEXT, Scene, eventually
 
-from tocsin.commands.apps import configure_provider
 from tocsin.commands.engine import Engine
+from tocsin.commands.providers import configure_provider
 from tocsin.domain.device import Device, fold
 from tocsin.domain.events.app import ProviderConfigured, ProviderRemoved
 from tocsin.domain.events.chunk import OutcomeKind, OutcomesRecorded, RetrySet

@@ -6,7 +6,7 @@ A profile in a mode is one provider configuration of the engine's; what else is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -20,11 +20,10 @@ from tocsin.api.requests import context
 from tocsin.api.services import services
 from tocsin.commands.apps import load_enabled
 from tocsin.commands.context import Context
-from tocsin.commands.ids import new_id
+from tocsin.commands.providers import keep_provider_part
 from tocsin.commands.settings import change_settings
 from tocsin.domain.audience import DEFAULT_PROFILE
 from tocsin.domain.errors import Invalid
-from tocsin.eventlog.unit import Secret
 
 UNKNOWN_KEY = "The specified key is not valid"
 WAITING = "Kept, and used once both the certificate and its password are set"
@@ -46,6 +45,9 @@ class Kind(Enum):
 
 OF_A_MODE = (Kind.GOOGLE_KEY, Kind.CERTIFICATE, Kind.CERTIFICATE_PASSWORD)
 
+PARTS = {Kind.CERTIFICATE: "certificate", Kind.CERTIFICATE_PASSWORD: "password"}
+"""The halves of what Apple is reached with, by the names they are kept under."""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -55,10 +57,6 @@ class Key:
     number: int
     sandbox: bool | None
     kind: Kind
-
-    def sibling(self, kind: Kind) -> str:
-        """The key of another setting of this profile and mode."""
-        return self.text.removesuffix(self.kind.value) + kind.value
 
 
 def key_of(text: str) -> Key:
@@ -91,7 +89,7 @@ def configured_providers(app_id: UUID, profile: str) -> set[str]:
 
 
 def stored(app_id: UUID) -> Mapping[str, Any]:
-    """What was set, by key: texts; of a certificate and its password the ids under which the vault has them."""
+    """What was set that is no secret: texts, by key."""
     return settings_of(own_settings(app_id), "push")
 
 
@@ -102,7 +100,7 @@ def shown(app_id: UUID, key: Key) -> Any:
         case Kind.GOOGLE_KEY:
             return "fcm" in configured_providers(app_id, profile)
         case Kind.CERTIFICATE | Kind.CERTIFICATE_PASSWORD:
-            return key.text in stored(app_id) or "apns" in configured_providers(app_id, profile)
+            return PARTS[key.kind] in _halves(app_id, profile) or "apns" in configured_providers(app_id, profile)
         case Kind.ENABLE:
             return str(is_enabled(app_id, key.number)).lower()
     return stored(app_id).get(key.text, "false" if key.kind is Kind.SANDBOX else "0")
@@ -132,18 +130,17 @@ def set_apple_half(caller: Caller, key: Key, secret: bytes) -> str:
 
     Until then what was used before stays in use.
     """
-    secret_id = new_id()
-    sealed = services().record.vault.seal(secret_id, caller.app_id, "provider:apns", secret)
-    _store(caller, key.text, str(secret_id), [sealed])
-    certificate = _opened(caller.app_id, key.sibling(Kind.CERTIFICATE))
-    password = _opened(caller.app_id, key.sibling(Kind.CERTIFICATE_PASSWORD))
+    profile = profile_name(caller.app_id, key.number, sandbox=key.sandbox)
+    who = _context(caller)
+    keep_provider_part(services().engine, who, caller.app_id, "apns", PARTS[key.kind], secret, profile=profile)
+    certificate = _opened(caller.app_id, profile, Kind.CERTIFICATE)
+    password = _opened(caller.app_id, profile, Kind.CERTIFICATE_PASSWORD)
     if certificate is None or password is None:
         return WAITING
-    profile = profile_name(caller.app_id, key.number, sandbox=key.sandbox)
     configuration = {"environment": "development" if key.sandbox else "production"}
     try:
         told = _context(caller), caller.app_id, "apns", configuration, certificate
-        set_key(*told, profile=profile, password=password.decode())
+        set_key(*told, profile=profile, password=password.decode(), from_parts=True)
     except Invalid as error:
         return f"{UNUSED}: {error.message}"
     return ""
@@ -154,20 +151,26 @@ def _needs_provider(app_id: UUID, profile: str, code: str) -> None:
         raise coded(code)
 
 
-def _opened(app_id: UUID, key: str) -> bytes | None:
-    """What the vault has of a setting; None where it was not set."""
+def _halves(app_id: UUID, profile: str) -> Mapping[str, UUID]:
+    """The halves that are kept of what Apple is reached with, by their names."""
+    return load_enabled(services().engine, app_id).parts.get(("apns", profile), {})
+
+
+def _opened(app_id: UUID, profile: str, half: Kind) -> bytes | None:
+    """A half as it was set; None where it was not, or was replaced a moment ago."""
+    secret_id = _halves(app_id, profile).get(PARTS[half])
     try:
-        return services().record.vault.open(UUID(stored(app_id)[key]))
-    except (KeyError, ValueError, TypeError, AttributeError):
+        return None if secret_id is None else services().record.vault.open(secret_id)
+    except KeyError:
         return None
 
 
-def _store(caller: Caller, key: str, value: str, secrets: Sequence[Secret] = ()) -> None:
+def _store(caller: Caller, key: str, value: str) -> None:
     def change(settings: Mapping[str, Any]) -> dict[str, Any]:
         own = settings_of(settings, NAME)
         return {**settings, NAME: {**own, "push": {**settings_of(own, "push"), key: value}}}
 
-    change_settings(services().engine, _context(caller), caller.app_id, change, secrets)
+    change_settings(services().engine, _context(caller), caller.app_id, change)
 
 
 def _context(caller: Caller) -> Context:

@@ -11,8 +11,9 @@ from patience import PATIENCE
 from dialects.baasbox.client import Client
 from dialects.service_account import service_account
 from tocsin.api.services import Services
-from tocsin.commands.apps import configure_provider, create_app
+from tocsin.commands.apps import create_app
 from tocsin.commands.context import Context
+from tocsin.commands.providers import configure_provider
 from tocsin.dialects import PROVISIONS
 from tocsin.domain.entry import system
 

@@ -12,9 +12,11 @@ import pytest
 from dialects.baasbox.client import Client
 from dialects.service_account import service_account
 from tocsin.api.services import Services
-from tocsin.commands.apps import configure_provider, create_app, load_enabled
+from tocsin.commands.apps import change_app, create_app, load_enabled
 from tocsin.commands.context import Context
+from tocsin.commands.providers import configure_provider
 from tocsin.commands.settings import change_settings
+from tocsin.domain.app import UpdateApp
 from tocsin.domain.entry import system
 from tocsin.sandbox.certificates import make_apns_client, make_authority
 
@@ -187,6 +189,56 @@ def test_settings_that_somebody_spoilt_are_as_if_they_were_not_there(
         assert admin.get(PATH + key).status_code == 200
         assert put(admin, key + ".password", "x").json["data"].startswith("Kept, and used once both")
     change_settings(services.engine, Context(system("test")), app_id, lambda _: before)
+
+
+def halves_and_whole(services: Services, app_id: UUID, profile: str) -> dict[str, UUID]:
+    """The ids of the secrets by which Apple is reached, by what they are."""
+    state = load_enabled(services.engine, app_id)
+    whole = state.providers.get(("apns", profile))
+    return {**state.parts.get(("apns", profile), {}), **({} if whole is None else {"whole": whole.secret_id})}
+
+
+def is_kept(services: Services, secret_id: UUID) -> bool:
+    try:
+        services.record.vault.open(secret_id)
+    except KeyError:
+        return False
+    return True
+
+
+def test_what_is_replaced_is_destroyed_halves_and_whole(admin: Client, services: Services, app_id: UUID) -> None:
+    key = CERTIFICATE.format(2, "production")
+    upload(admin, key, APPLE.pkcs12("of-old"))
+    put(admin, key + ".password", "of-old")
+    first = halves_and_whole(services, app_id, "profile2")
+
+    other = make_apns_client(make_authority(), "org.example.renewed")
+    assert upload(admin, key, other.pkcs12("of-old")).json["data"] == "", "a renewed one with the password of before"
+    second = halves_and_whole(services, app_id, "profile2")
+    assert set(second) == {"certificate", "password", "whole"}
+    assert {name: is_kept(services, secret_id) for name, secret_id in first.items()} == {
+        "certificate": False, "password": True, "whole": False}  # fmt: skip
+    assert all(is_kept(services, secret_id) for secret_id in second.values())
+
+    configuration = {"topic": "a.b"}
+    secret = APPLE.certificate_pem() + APPLE.key_pem()
+    configure_provider(
+        services.engine, Context(system("test")), app_id, "apns", configuration, secret, profile="profile2"
+    )
+    assert not any(is_kept(services, secret_id) for secret_id in second.values())
+    assert list(halves_and_whole(services, app_id, "profile2")) == ["whole"]
+
+
+def test_no_setting_names_a_secret_of_another(admin: Client, services: Services, app_id: UUID) -> None:
+    secret = APPLE.certificate_pem() + APPLE.key_pem()
+    other = create_app(services.engine, Context(system("test")), "Another").result.app_id
+    theirs = configure_provider(services.engine, Context(system("test")), other, "apns", {"topic": "a.b"}, secret)
+    key = CERTIFICATE.format(3, "production")
+    own = {"push": {key: str(theirs.result.configured.secret_id)}}
+    before = load_enabled(services.engine, app_id).settings
+    change_app(services.engine, Context(system("test")), app_id, UpdateApp(settings={"baasbox": own}))
+    assert admin.get(PATH + key).json["data"] == {key: False}
+    change_app(services.engine, Context(system("test")), app_id, UpdateApp(settings=before))
 
 
 def test_nothing_secret_is_shown_or_recorded(admin: Client, services: Services, app_id: UUID) -> None:

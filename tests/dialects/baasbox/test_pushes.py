@@ -13,8 +13,8 @@ import pytest
 from dialects.baasbox.client import Client
 from dialects.service_account import service_account
 from tocsin.api.services import Services
-from tocsin.commands.apps import configure_provider
 from tocsin.commands.context import Context
+from tocsin.commands.providers import configure_provider
 from tocsin.commands.sends import load_send
 from tocsin.domain.entry import system
 from tocsin.projections import sends

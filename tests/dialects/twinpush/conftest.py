@@ -16,8 +16,8 @@ from patience import eventually
 from dialects.service_account import service_account
 from dialects.twinpush.client import Client, await_position, new_app
 from tocsin.api.services import Services
-from tocsin.commands.apps import configure_provider
 from tocsin.commands.context import Context
+from tocsin.commands.providers import configure_provider
 from tocsin.domain.entry import system
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stream.port import StaleEpoch
