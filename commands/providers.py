@@ -17,7 +17,6 @@ from tocsin.commands.secrets import no_longer_needed
 from tocsin.domain.app import ConfigureProvider, KeepProviderPart
 from tocsin.domain.credentials import check_provider
 from tocsin.domain.events.app import ProviderConfigured
-from tocsin.eventlog.keyring import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def configure_provider(
         profile=profile,
         configuration=msgspec.to_builtins(checked),
         secret_id=secret_id,
-        fingerprint=fingerprint(kept),
+        fingerprint=engine.record.keyring.fingerprint(kept),
         from_parts=from_parts,
     )
 

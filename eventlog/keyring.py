@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import threading
 import time
@@ -183,6 +182,10 @@ class KeyRing:
         key = self._digest_keys.get(purpose) or self._instance_key(purpose)
         return key.digest(value.encode())
 
+    def fingerprint(self, secret: bytes) -> str:
+        """What may be shown of a secret so that people can tell two apart: the start of a keyed digest."""
+        return self.digest("fingerprint", secret.hex())[:8].hex()
+
     def wrap(self, plaintext: bytes, associated: bytes) -> bytes:
         """Seal a secret under the master key, bound to ``associated``."""
         return self._master.wrap(plaintext, associated)
@@ -259,8 +262,3 @@ class KeyRing:
         assert row is not None
         key = self._digest_keys[purpose] = DigestKey(self._master.unwrap(row[0], associated))
         return key
-
-
-def fingerprint(secret: bytes) -> str:
-    """What may be shown of a secret so that people can tell two apart: the start of its SHA-256."""
-    return hashlib.sha256(secret).hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import UUID
 
 import pytest
@@ -136,6 +137,19 @@ def test_an_app_that_is_closed_leaves_none(engine: Engine, context: Context, app
     secret_id = configured(engine, context, app_id, b"first")
     close_app(engine, Context(context.actor), app_id, "other")
     assert not is_kept(engine, secret_id)
+
+
+def test_a_fingerprint_tells_secrets_apart_and_is_no_help_in_guessing_one(
+    engine: Engine, context: Context, app_id: UUID
+) -> None:
+    def fingerprint(secret: bytes) -> str:
+        done = configure_provider(engine, Context(context.actor), app_id, "wns", WNS, secret)
+        return done.result.configured.fingerprint
+
+    first = fingerprint(b"first")
+    assert first != fingerprint(b"second")
+    assert first == fingerprint(b"first")
+    assert first not in hashlib.sha256(b"first").hexdigest()
 
 
 def test_apps_are_read_anew_without_what_was_destroyed(engine: Engine, context: Context, app_id: UUID) -> None:
