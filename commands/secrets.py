@@ -8,7 +8,8 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 import argon2
@@ -85,18 +86,54 @@ def _kept_form(kind: str, secret: str) -> bytes:
     return secret.encode()
 
 
+class Remembered(Generic[K, V]):
+    """What was found out in the last ``REMEMBERED_SECONDS``, the newest ``REMEMBERED`` of it; for all threads.
+
+    What is older is let go of whenever it is used: of a secret that was destroyed nothing stays behind in memory.
+    ``clock``: seconds that only go forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._found: OrderedDict[K, tuple[float, V]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How much is remembered."""
+        return len(self._found)
+
+    def get(self, key: K) -> V | None:
+        """What was found out, if that is remembered."""
+        with self._lock:
+            self._let_go()
+            found = self._found.get(key)
+        return None if found is None else found[1]
+
+    def put(self, key: K, value: V) -> None:
+        """Remember from now on."""
+        with self._lock:
+            self._found.pop(key, None)
+            self._found[key] = self._clock() + REMEMBERED_SECONDS, value
+            self._let_go()
+
+    def _let_go(self) -> None:
+        now = self._clock()
+        while self._found and (len(self._found) > REMEMBERED or next(iter(self._found.values()))[0] <= now):
+            self._found.popitem(last=False)
+
+
 class SecretChecks:
     """Checks what callers present. A right password is remembered for a minute, as checking it takes 100 ms of CPU.
 
-    What is remembered is an HMAC under a key of this process; ``forget`` drops a secret that was changed or revoked.
+    What is remembered is an HMAC under a key of this process. Another password has another id, so nothing that is
+    remembered of the one before opens anything.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._key = secrets.token_bytes(32)
-        self._lock = threading.Lock()
-        self._stored: OrderedDict[UUID, tuple[float, bytes]] = OrderedDict()
-        self._right: OrderedDict[bytes, float] = OrderedDict()
+        self._stored: Remembered[UUID, bytes] = Remembered()
+        self._right: Remembered[bytes, bool] = Remembered()
 
     def matches(self, kind: str, secret_id: UUID, presented: str) -> bool:
         """Whether ``presented`` is the secret. A secret that is no longer in the vault matches nothing."""
@@ -109,39 +146,23 @@ class SecretChecks:
 
     def stored(self, secret_id: UUID) -> bytes | None:
         """The kept form, as for checking a signature; None where there is none."""
-        with self._lock:
-            found = self._stored.get(secret_id)
-        if found is not None and found[0] > time.monotonic():
-            return found[1]
+        found = self._stored.get(secret_id)
+        if found is not None:
+            return found
         try:
             stored = self._engine.record.vault.open(secret_id)
         except KeyError:
             return None
-        with self._lock:
-            _remember(self._stored, secret_id, (time.monotonic() + REMEMBERED_SECONDS, stored))
+        self._stored.put(secret_id, stored)
         return stored
-
-    def forget(self, secret_id: UUID) -> None:
-        """Drop what is remembered of a secret."""
-        with self._lock:
-            self._stored.pop(secret_id, None)
-            self._right.clear()
 
     def _matches_password(self, secret_id: UUID, stored: bytes, presented: str) -> bool:
         known = hmac.digest(self._key, secret_id.bytes + stored + presented.encode(), "sha256")
-        with self._lock:
-            if self._right.get(known, 0) > time.monotonic():
-                return True
+        if self._right.get(known):
+            return True
         try:
             _hasher.verify(stored.decode(), presented)
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
-        with self._lock:
-            _remember(self._right, known, time.monotonic() + REMEMBERED_SECONDS)
+        self._right.put(known, True)
         return True
-
-
-def _remember(table: OrderedDict[K, V], key: K, value: V) -> None:
-    table[key] = value
-    while len(table) > REMEMBERED:
-        table.popitem(last=False)
