@@ -52,7 +52,7 @@ class DeliveryFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """What became of one device.
 
     ``name``: ``delivery.delivered``, ``delivery.retry``, … ``position`` and ``index``: its address. ``attempt`` 0: it
-    was settled without one. ``sent_at``, ``answered_at``: seconds since 1970, UTC. ``retry_at``: not tried again before
+    was settled without one. ``sent_at``, ``answered_at``: as in an ``Outcome``. ``retry_at``: not tried again before
     it. ``late``: the answer came after its attempt had been given up, and stands against what was recorded since.
     """
 
@@ -67,8 +67,8 @@ class DeliveryFact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     message_id: str | None = None
     code: str | None = None
     reason: str | None = None
-    sent_at: float | None = None
-    answered_at: float | None = None
+    sent_at: datetime | None = None
+    answered_at: datetime | None = None
     retry_at: datetime | None = None
     recorded_at: datetime | None = None
     late: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from tocsin.projections.pages import Conditions, Page, Slice, page
 from tocsin.projections.projection import DELIVERIES, Projection, Target, of_streams
 from tocsin.projections.tables import Table
 
-SCHEMA = "deliveries_v1"
+SCHEMA = "deliveries_v2"
 
 PENDING = "pending"
 
@@ -135,6 +135,7 @@ class DeliveriesProjection(Projection):
     """Folds the Chunk and the Receipt streams; of the Device streams only the badges."""
 
     name = "deliveries"
+    version = 2
     group = DELIVERIES
     wanted = of_streams("chunk", "receipt") | {"device.badge_changed"}
 
@@ -224,8 +225,8 @@ def _changes(step: Step) -> Iterator[tuple[tuple[UUID, int], _Change]]:
                     code=fact.code,
                     reason=fact.reason,
                     attempts=step.after.tries[fact.index],
-                    sent_at=_time(fact.sent_at),
-                    answered_at=_time(fact.answered_at),
+                    sent_at=fact.sent_at,
+                    answered_at=fact.answered_at,
                     position=fact.position,
                     updated_at=step.entry.recorded_at,
                 ),
@@ -242,10 +243,6 @@ def _counts(step: Step, fact: DeliveryFact) -> bool:
     kind = OutcomeKind(_KINDS[fact.name])
     was = indices.has(before.final.get(kind, 0), fact.index)
     return indices.has(after.final.get(kind, 0), fact.index) and not was
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _update(target: Target, changes: Mapping[tuple[UUID, int], _Change]) -> None:
@@ -274,8 +271,8 @@ def _fold_receipts(target: Target, entries: Sequence[Entry]) -> None:
 
 _SELECT = f"""
     select {", ".join(f"t.{name}" for name in _Row.__struct_fields__)}, r.received_at, r.opened_at, r.removed_at
-    from deliveries_v1.delivery t
-    left join deliveries_v1.receipt r on r.send_id = t.send_id and r.device_id = t.device_id"""
+    from deliveries_v2.delivery t
+    left join deliveries_v2.receipt r on r.send_id = t.send_id and r.device_id = t.device_id"""
 
 
 def list_deliveries(
@@ -326,7 +323,7 @@ def delivery(connection: Connection[Any], send_id: UUID, device_id: UUID) -> Del
 def delivery_by_number(connection: Connection[Any], app_id: UUID, number: int) -> Delivery | None:
     """One delivery by its ``number``."""
     planned_position, index = divmod(number, STRIDE)
-    chunk = "t.chunk_id = (select chunk_id from deliveries_v1.chunk where planned_position = %s)"
+    chunk = "t.chunk_id = (select chunk_id from deliveries_v2.chunk where planned_position = %s)"
     found = _select(connection, f"where {chunk} and t.index = %s and t.app_id = %s", planned_position, index, app_id)
     return found[0] if found else None
 
@@ -358,14 +355,14 @@ def _first_unsettled(connection: Connection[Any], send_id: UUID) -> int | None:
 def receipt_counts(connection: Connection[Any], send_id: UUID) -> ReceiptCounts:
     """How many devices reported a send."""
     counting = (
-        "select count(coalesce(received_at, opened_at)), count(opened_at) from deliveries_v1.receipt where send_id = %s"
+        "select count(coalesce(received_at, opened_at)), count(opened_at) from deliveries_v2.receipt where send_id = %s"
     )
     return ReceiptCounts(*connection.execute(counting, (send_id,)).fetchall()[0])
 
 
 def badge(connection: Connection[Any], device_id: UUID) -> tuple[int, int]:
     """The position of the event that last set the number a device shows, and the number; 0 where none ever did."""
-    found = connection.execute("select position, badge from deliveries_v1.badge where device_id = %s", (device_id,))
+    found = connection.execute("select position, badge from deliveries_v2.badge where device_id = %s", (device_id,))
     return next(iter(found.fetchall()), (0, 0))
 
 
@@ -373,7 +370,7 @@ def badges(connection: Connection[Any], device_ids: Collection[UUID]) -> dict[UU
     """The number each of these devices was last told to show; one that never was is not in the answer."""
     return dict(
         connection.execute(
-            "select device_id, badge from deliveries_v1.badge where device_id = any(%s)", (list(device_ids),)
+            "select device_id, badge from deliveries_v2.badge where device_id = any(%s)", (list(device_ids),)
         ).fetchall()
     )
 

@@ -24,7 +24,7 @@ class Failure(NamedTuple):
 
 # The second condition is the index's own, which the planner does not see in the first.
 _FAILURES = """
-    select provider, coalesce(code, outcome), min(reason), count(*), min(updated_at) from deliveries_v1.delivery
+    select provider, coalesce(code, outcome), min(reason), count(*), min(updated_at) from deliveries_v2.delivery
     where send_id = %s and outcome in ('failed', 'unknown') and outcome not in ('delivered', 'pending')
     group by 1, 2 order by 1, 2"""
 

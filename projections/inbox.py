@@ -56,14 +56,14 @@ _MINE = """
                bool_or(r.removed_at is not null) as removed
         from audience_v1.device a
         cross join lateral (
-            select device_id, send_id, planned_position, index from deliveries_v1.delivery
+            select device_id, send_id, planned_position, index from deliveries_v2.delivery
             where device_id = a.device_id and outcome not in ('cancelled', 'expired')
             union all
             select device_id, send_id, position, index from sends_v1.exclusion
             where device_id = a.device_id and reason in ('no-token', 'no-provider')
         ) d
         join sends_v1.send s on s.send_id = d.send_id
-        left join deliveries_v1.receipt r on r.send_id = d.send_id and r.device_id = d.device_id
+        left join deliveries_v2.receipt r on r.send_id = d.send_id and r.device_id = d.device_id
         {where}
         group by s.send_id
     )"""

@@ -1,4 +1,4 @@
-"""The database's time, which all leases and appointments are kept by, without asking for it at every step."""
+"""The database's time, which everything in the record is dated by, without asking for it at every step."""
 
 from __future__ import annotations
 
@@ -11,20 +11,28 @@ from psycopg_pool import ConnectionPool
 
 ASK_EVERY = 10.0
 
+DRIFT = 1e-4
+"""Seconds a second by which two machines' clocks may part."""
+
 
 class DatabaseClock:
-    """Tells the database's time to within a round trip. Threads share it."""
+    """Tells the database's time to within a round trip, the shortest of late. Threads share it."""
 
     def __init__(self, sessions: ConnectionPool[Connection[Any]]) -> None:
         self._sessions = sessions
         self._asked_at = float("-inf")
+        self._bounds = float("-inf"), float("inf")
         self._offset = 0.0
 
     def now(self) -> datetime:
         """The time in UTC; asks the database again every ``ASK_EVERY`` seconds."""
         if time.monotonic() - self._asked_at > ASK_EVERY:
             self._ask()
-        return datetime.fromtimestamp(time.monotonic() + self._offset, UTC)
+        return self.time_of(time.monotonic())
+
+    def time_of(self, moment: float) -> datetime:
+        """The time in UTC at a moment that has passed (monotonic seconds), as far as it is known; asks nobody."""
+        return datetime.fromtimestamp(moment + self._offset, UTC)
 
     def _ask(self) -> None:
         with self._sessions.connection() as connection:
@@ -32,5 +40,14 @@ class DatabaseClock:
             row = connection.execute("select clock_timestamp()").fetchone()
             after = time.monotonic()
         assert row is not None
-        self._offset = row[0].timestamp() - (before + after) / 2
+        told = row[0].timestamp()
+        self._bounds = self._narrowed(told - after, told - before, after)
+        self._offset = sum(self._bounds) / 2
         self._asked_at = after
+
+    def _narrowed(self, lowest: float, highest: float, now: float) -> tuple[float, float]:
+        """The offset lies between the two, and where it lay before: an answer that took long makes it no worse."""
+        parted = (now - self._asked_at) * DRIFT
+        low, high = max(lowest, self._bounds[0] - parted), min(highest, self._bounds[1] + parted)
+        # Nothing in common: one of the clocks was set.
+        return (low, high) if low <= high else (lowest, highest)

@@ -39,7 +39,8 @@ class ReceiptAnswer(msgspec.Struct, kw_only=True):
 
 class DeliveryAnswer(msgspec.Struct, kw_only=True):
     """What became of one device of a send. ``delivered``: the provider accepted it; what the phone did is in
-    ``received_at`` and ``opened_at``. ``position`` and ``index``: the address of the newest event about it."""
+    ``received_at`` and ``opened_at``. ``sent_at``: null where nothing was sent, or nobody knows; ``answered_at``: null
+    where no answer came. ``position`` and ``index``: the address of the newest event about it."""
 
     send_id: UUID
     device_id: UUID

@@ -29,10 +29,13 @@ class OutcomeKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Outcome(msgspec.Struct, frozen=True, array_like=True):
-    """One device's outcome: what the provider said, in its own words, and when (seconds since 1970, UTC).
+class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One device's outcome: what the provider said, in its own words, and when.
 
     ``code``: the provider's error code, or for ``suppressed`` the reason (``retired``, ``opted-out``, ``no-token``).
+    ``sent_at``: when the request was handed to a live connection, None where nothing was sent or nobody knows.
+    ``answered_at``: when the provider's answer had come, never before ``sent_at``; None where none came. Both are times
+    of the record's clock, to the microsecond.
     """
 
     index: int
@@ -40,8 +43,8 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     message_id: str | None = None
     code: str | None = None
     reason: str | None = None
-    sent_at: float | None = None
-    answered_at: float | None = None
+    sent_at: datetime | None = None
+    answered_at: datetime | None = None
 
 
 class ChunkPlanned(Fact, frozen=True, kw_only=True):
@@ -90,17 +93,18 @@ class OutcomesRecorded(Fact, frozen=True, kw_only=True):
     outcomes: tuple[Outcome, ...]
 
 
-class Retry(msgspec.Struct, frozen=True, array_like=True):
+class Retry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A try that did not settle a device: the provider's answer, kept because the account of an alert needs it.
 
     ``in_doubt``: the provider may have taken the message all the same (a connection cut before its answer).
+    ``sent_at``, ``answered_at``: as in an ``Outcome``.
     """
 
     index: int
     code: str | None = None
     reason: str | None = None
-    sent_at: float | None = None
-    answered_at: float | None = None
+    sent_at: datetime | None = None
+    answered_at: datetime | None = None
     in_doubt: bool = False
 
 

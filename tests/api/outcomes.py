@@ -16,6 +16,9 @@ from tocsin.domain.events.send import SendCompleted, Tally
 from tocsin.domain.identity import chunk_stream_id
 from tocsin.eventlog.record import Record
 
+SENT = datetime(2026, 1, 31, 12, 0, 0, 250_001, tzinfo=UTC)
+ANSWERED = datetime(2026, 1, 31, 12, 0, 0, 500_009, tzinfo=UTC)
+
 
 def deliver(record: Record, app_id: UUID, send_id: UUID, failed: Collection[UUID] = ()) -> int:
     """Record an answer for every device of a planned send, and its completion; the position of the last event."""
@@ -44,8 +47,8 @@ def deliver(record: Record, app_id: UUID, send_id: UUID, failed: Collection[UUID
 
 def _outcome(index: int, failed: bool) -> Outcome:
     if failed:
-        return Outcome(index, OutcomeKind.FAILED, code="BadDeviceToken", reason="the token is dead", sent_at=1.0)
-    return Outcome(index, OutcomeKind.DELIVERED, message_id=f"id-{index}", sent_at=1.0, answered_at=2.0)
+        return Outcome(index, OutcomeKind.FAILED, code="BadDeviceToken", reason="the token is dead", sent_at=SENT)
+    return Outcome(index, OutcomeKind.DELIVERED, message_id=f"id-{index}", sent_at=SENT, answered_at=ANSWERED)
 
 
 def _append(record: Record, change: Change) -> int:

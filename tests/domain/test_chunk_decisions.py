@@ -55,6 +55,7 @@ from tocsin.domain.rules import OutOfPlace
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEASE = NOW + timedelta(seconds=30)
 LATER = NOW + timedelta(minutes=5)
+SENT, ANSWERED = NOW - timedelta(seconds=1), NOW - timedelta(microseconds=1)
 SEND = UUID(int=7)
 DELIVERED, FAILED, UNKNOWN = OutcomeKind.DELIVERED, OutcomeKind.FAILED, OutcomeKind.UNKNOWN
 CANCELLED, EXPIRED, SUPPRESSED = OutcomeKind.CANCELLED, OutcomeKind.EXPIRED, OutcomeKind.SUPPRESSED
@@ -77,7 +78,7 @@ def answers(attempt: int, **kinds: OutcomeKind) -> RecordAnswers:
 
 
 def again(attempt: int, *devices: int, at: datetime = LATER, max_attempts: int = 8) -> RecordAnswers:
-    group = RetryGroup(devices=tuple(Retry(i, "503", "busy", 1.0, 2.0) for i in devices), at=at)
+    group = RetryGroup(devices=tuple(Retry(i, "503", "busy", SENT, ANSWERED) for i in devices), at=at)
     return RecordAnswers(attempt=attempt, retries=(group,), max_attempts=max_attempts)
 
 
@@ -260,7 +261,7 @@ def test_devices_to_be_retried_wait_together_by_their_time() -> None:
 def test_a_device_tried_often_enough_fails_with_the_last_answer() -> None:
     state = after(plan(1), claim(), again(1, 0, at=NOW, max_attempts=2), claim())
     recorded, completed = decide(state, again(2, 0, max_attempts=2))
-    exhausted = Outcome(0, FAILED, None, "503", "attempts-exhausted: busy", 1.0, 2.0)
+    exhausted = Outcome(0, FAILED, None, "503", "attempts-exhausted: busy", SENT, ANSWERED)
     assert recorded == OutcomesRecorded(attempt=2, outcomes=(exhausted,))
     assert completed == ChunkCompleted(tally=Tally(failed=1))
 
@@ -271,7 +272,7 @@ def test_a_device_tried_often_enough_stays_unknown_where_an_earlier_try_is_in_do
     retry_set, recorded, completed = decide(state, last)
     assert isinstance(retry_set, RetrySet)
     assert recorded == OutcomesRecorded(
-        attempt=0, outcomes=(Outcome(0, UNKNOWN, None, "503", "attempts-exhausted: busy", 1.0, 2.0),)
+        attempt=0, outcomes=(Outcome(0, UNKNOWN, None, "503", "attempts-exhausted: busy", SENT, ANSWERED),)
     )
     assert completed == ChunkCompleted(tally=Tally(unknown=1))
     assert decide(after(plan(1), claim(), abandon(1), claim(), last), last) == []
@@ -403,7 +404,7 @@ def test_a_late_unknown_says_nothing() -> None:
 def test_a_late_refusal_that_asks_for_a_retry_makes_an_unknown_device_failed() -> None:
     state = after(plan(1), claim(), abandon(1, InDoubt.UNKNOWN))
     late = only(decide(state, again(1, 0)))
-    assert late == OutcomeArrivedLate(attempt=1, outcomes=(Outcome(0, FAILED, None, "503", "busy", 1.0, 2.0),))
+    assert late == OutcomeArrivedLate(attempt=1, outcomes=(Outcome(0, FAILED, None, "503", "busy", SENT, ANSWERED),))
 
 
 def test_a_late_refusal_that_asks_for_a_retry_changes_nothing_of_a_device_that_is_tried_anyway() -> None:

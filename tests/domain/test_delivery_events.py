@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -27,6 +27,7 @@ from tocsin.domain.events.chunk import (
 from tocsin.domain.events.send import InDoubt
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SENT, ANSWERED = NOW - timedelta(milliseconds=300), NOW - timedelta(microseconds=7)
 SEND, CHUNK = UUID(int=7), UUID(int=8)
 DEVICES = tuple(UUID(int=100 + i) for i in range(6))
 PLAN = ChunkPlanned(send_id=SEND, ordinal=0, provider="fcm", lane="urgent", devices=DEVICES)
@@ -52,7 +53,7 @@ def told(fact: Fact) -> list[DeliveryFact]:
 
 
 def test_an_outcome_is_told_with_its_address_and_the_providers_own_words() -> None:
-    outcome = Outcome(4, OutcomeKind.FAILED, "m-1", "UNREGISTERED", "gone", 10.5, 11.5)
+    outcome = Outcome(4, OutcomeKind.FAILED, "m-1", "UNREGISTERED", "gone", SENT, ANSWERED)
     assert told(OutcomesRecorded(attempt=3, outcomes=(outcome,))) == [
         DeliveryFact(
             name="delivery.failed",
@@ -66,8 +67,8 @@ def test_an_outcome_is_told_with_its_address_and_the_providers_own_words() -> No
             message_id="m-1",
             code="UNREGISTERED",
             reason="gone",
-            sent_at=10.5,
-            answered_at=11.5,
+            sent_at=SENT,
+            answered_at=ANSWERED,
             recorded_at=NOW,
         )
     ]
@@ -86,9 +87,9 @@ def test_a_late_answer_is_told_as_late() -> None:
 
 
 def test_a_retry_is_told_with_the_answer_and_the_time_of_the_next_try() -> None:
-    (event,) = told(RetrySet(attempt=2, devices=(Retry(5, "503", "busy", 1.0, 2.0),), at=NOW))
+    (event,) = told(RetrySet(attempt=2, devices=(Retry(5, "503", "busy", SENT, ANSWERED),), at=NOW))
     assert (event.name, event.device_id, event.retry_at) == ("delivery.retry", DEVICES[5], NOW)
-    assert (event.code, event.reason, event.sent_at, event.answered_at) == ("503", "busy", 1.0, 2.0)
+    assert (event.code, event.reason, event.sent_at, event.answered_at) == ("503", "busy", SENT, ANSWERED)
     assert event.name in DELIVERY_NAMES
 
 

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,6 +22,7 @@ from record_builders import ACTOR, entry, fact_of, raw_table, registration, subs
 from tocsin.domain import events as events_package
 from tocsin.domain.catalog import CATALOG, NAMES, UPCASTS, name_of
 from tocsin.domain.entry import Entry, Fact
+from tocsin.domain.events.chunk import Outcome, OutcomeKind, OutcomesRecorded, Retry, RetrySet
 from tocsin.domain.events.device import DeviceRegistered, DeviceUpdated, TokenChanged
 from tocsin.domain.personal import Personal
 from tocsin.eventlog.codec import Codec, UnknownEvent
@@ -63,6 +65,19 @@ class TestRoundTrip:
         appended = record.append([recorded])
         expected = msgspec.structs.replace(recorded, position=appended.first, recorded_at=appended.recorded_at)
         assert record.load(recorded.stream_id) == [expected]
+
+    def test_the_times_of_an_outcome_are_stored_as_all_times_are_to_the_microsecond(self, record: Record) -> None:
+        sent_at = datetime(2026, 1, 31, 12, 0, 0, 1, tzinfo=UTC)
+        answered_at = datetime(2026, 1, 31, 12, 0, 0, 300_000, tzinfo=UTC)
+        outcome = Outcome(0, OutcomeKind.DELIVERED, "id", sent_at=sent_at, answered_at=answered_at)
+        retry = Retry(1, "busy", sent_at=sent_at, answered_at=answered_at)
+        recorded = [OutcomesRecorded(attempt=1, outcomes=(outcome,)), RetrySet(attempt=1, devices=(retry,), at=sent_at)]
+        stored, _ = record.codec.encode([entry(fact) for fact in recorded])
+        first, second = (json.loads(event.state)["fact"] for event in stored)
+        times = ["2026-01-31T12:00:00.000001Z", "2026-01-31T12:00:00.300000Z"]
+        assert first["outcomes"][0][-2:] == times
+        assert second["devices"][0][3:5] == times
+        assert second["at"] == times[0]
 
     def test_the_envelope_is_kept_whole(self, record: Record) -> None:
         recorded = msgspec.structs.replace(

@@ -172,7 +172,7 @@ class Campus:
             attempt=attempt + 1, devices=((start, stop),), worker="w", lease_expires_at=NOW, badges=badges
         )
         kind = self._dice.choice(list(OutcomeKind))
-        outcomes = tuple(Outcome(index, kind, f"id-{index}", answered_at=1.5) for index in range(start, stop, 2))
+        outcomes = tuple(Outcome(index, kind, f"id-{index}", answered_at=NOW) for index in range(start, stop, 2))
         retries = tuple(Retry(index, "busy") for index in range(start + 1, stop, 2))
         then = self._dice.choice(
             [

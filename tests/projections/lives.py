@@ -36,7 +36,7 @@ ranges = st.lists(places, min_size=1, unique=True).map(
     lambda found: tuple((index, index + 1) for index in sorted(found))
 )
 answers = st.lists(
-    st.builds(Outcome, places, st.sampled_from(OutcomeKind), st.just("id"), st.none(), st.just("said"), st.just(1.5)),
+    st.builds(Outcome, places, st.sampled_from(OutcomeKind), st.just("id"), st.none(), st.just("said"), moments),
     min_size=1,
     unique_by=lambda outcome: outcome.index,
 ).map(tuple)

@@ -132,7 +132,7 @@ def test_a_late_answer_moves_a_device_from_one_count_to_another(
     unknown = tuple(Outcome(index, OutcomeKind.UNKNOWN) for index in range(6))
     history.append(chunk_id, planned(send_id, 0), claim, OutcomesRecorded(attempt=1, outcomes=unknown), root=send_id)
     project(*NAMES)
-    late = Outcome(2, OutcomeKind.DELIVERED, "its-id", answered_at=5.0)
+    late = Outcome(2, OutcomeKind.DELIVERED, "its-id", answered_at=AT_LAST)
     history.append(chunk_id, OutcomeArrivedLate(attempt=1, outcomes=(late,)), root=send_id)
     project(*NAMES)
     found = sends.send(connection, history.app_id, send_id)

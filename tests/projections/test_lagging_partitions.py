@@ -160,17 +160,17 @@ LISTS: dict[str, tuple[str, Make, Look]] = {
         lambda session, _, limit: operations.list_operations(session, limit=limit),
     ),
     "deliveries": (
-        "deliveries_v1.delivery",
+        "deliveries_v2.delivery",
         chunk,
         lambda session, _, limit: deliveries.list_deliveries(session, SEND, limit=limit),
     ),
     "deliveries by number": (
-        "deliveries_v1.delivery",
+        "deliveries_v2.delivery",
         chunk,
         lambda session, _, limit: deliveries.slice_deliveries(session, SEND, limit=limit),
     ),
     "deliveries of a device": (
-        "deliveries_v1.delivery",
+        "deliveries_v2.delivery",
         chunk,
         lambda session, _, limit: deliveries.device_deliveries(session, DEVICE, limit=limit),
     ),

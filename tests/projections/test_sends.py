@@ -168,19 +168,20 @@ def test_a_delivery_tells_what_the_provider_said_last(
     plan = planned(send, 0)
     history.append(chunk, plan, root=send)
     project("deliveries")
-    busy = Retry(3, "TooManyRequests", "slow down", 10.0, 10.5)
+    busy = Retry(3, "TooManyRequests", "slow down", NOON, NOON + timedelta(seconds=0.5))
     history.append(chunk, claim(), RetrySet(attempt=1, devices=(busy,), at=NOON), root=send)
     project("deliveries")
     found = deliveries.delivery(connection, send, plan.devices[3])
     assert found is not None
     assert (found.outcome, found.code, found.reason, found.attempts) == ("pending", "TooManyRequests", "slow down", 1)
-    done = Outcome(3, OutcomeKind.DELIVERED, "apns-id", None, None, 20.0, 20.25)
+    answered_at = NOON + timedelta(seconds=20, microseconds=250_001)
+    done = Outcome(3, OutcomeKind.DELIVERED, "apns-id", None, None, NOON + timedelta(seconds=20), answered_at)
     history.append(chunk, claim(2), OutcomesRecorded(attempt=2, outcomes=(done,)), root=send)
     project("deliveries")
     found = deliveries.delivery(connection, send, plan.devices[3])
     assert found is not None
     assert (found.outcome, found.code, found.message_id, found.attempts) == ("delivered", None, "apns-id", 2)
-    assert found.answered_at == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=20.25)
+    assert (found.sent_at, found.answered_at) == (NOON + timedelta(seconds=20), answered_at)
     assert (found.position, found.index) == (history.position, 3)
     assert deliveries.delivery(connection, uuid4(), plan.devices[3]) is None
 

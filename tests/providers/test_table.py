@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from uuid import UUID
 
 import pytest
@@ -152,7 +153,7 @@ def result(status: int, body: object = None, headers: tuple[bytes, ...] = ()) ->
         cause="",
         error="",
         sent_at=1.0,
-        answered_at=1_700_000_000.0,
+        answered_at=2.0,
     )
 
 
@@ -188,5 +189,8 @@ def test_a_body_of_the_wrong_shape_is_read_by_its_status(body: object) -> None:
         (b"x: y\r\n", None),
     ],
 )
-def test_retry_after_is_read_as_seconds_or_as_a_date(header: bytes, seconds: float | None) -> None:
+def test_retry_after_is_read_as_seconds_or_as_a_date(
+    header: bytes, seconds: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.0)
     assert retry_after(result(503, None, (header,))) == seconds

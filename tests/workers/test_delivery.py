@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections import Counter
+from datetime import timedelta
 from typing import cast
 from weakref import ref
 
@@ -14,7 +17,7 @@ from tocsin.commands.engine import Engine
 from tocsin.commands.providers import configure_provider
 from tocsin.domain.device import Device, fold
 from tocsin.domain.events.app import ProviderConfigured, ProviderRemoved
-from tocsin.domain.events.chunk import OutcomeKind, OutcomesRecorded, RetrySet
+from tocsin.domain.events.chunk import AttemptStarted, OutcomeKind, OutcomesRecorded, RetrySet
 from tocsin.domain.events.device import DeviceRetired, OptedOut, Retirement, TokenChanged
 from tocsin.domain.events.send import DevicesExcluded, InDoubt, SendCompleted
 from tocsin.domain.message import Message
@@ -72,8 +75,41 @@ def test_what_the_provider_asks_to_wait_is_waited(scene: Scene, stream: Stream) 
     (outcome,) = scene.facts(send_id, OutcomesRecorded)[0].outcomes
     assert retry.devices[0].answered_at is not None
     assert outcome.sent_at is not None
-    assert retry.at.timestamp() - retry.devices[0].answered_at >= 2
-    assert outcome.sent_at >= retry.at.timestamp()
+    assert retry.at - retry.devices[0].answered_at >= timedelta(seconds=2)
+    assert outcome.sent_at >= retry.at
+
+
+def test_a_pushs_times_are_the_records_and_in_order_however_the_workers_own_clock_is_moved(
+    scene: Scene, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true_time, steps = time.time, itertools.count(20)
+    monkeypatch.setattr(time, "time", lambda: true_time() - 60.0 * next(steps))
+    scene.phones(3, provider="wns")
+    with deciding(scene, stream), delivering(scene, stream):
+        send_id = scene.request()
+        scene.wait_until_ended(send_id)
+    entries = scene.entries(send_id)
+    (claimed,) = [entry.recorded_at for entry in entries if isinstance(entry.fact, AttemptStarted)]
+    assert claimed is not None
+    told = [(entry, outcome) for entry in entries for outcome in getattr(entry.fact, "outcomes", ())]
+    assert len(told) == 3
+    for entry, outcome in told:
+        assert entry.recorded_at is not None
+        # The worker knows the record's clock to within the time its question took.
+        tolerance = timedelta(minutes=1)
+        assert claimed - tolerance < outcome.sent_at <= outcome.answered_at < entry.recorded_at + tolerance
+
+
+def test_what_nobody_answered_has_no_time_of_an_answer(scene: Scene, stream: Stream) -> None:
+    scene.phones(1)
+    scene.sandbox.fault(provider="apns", action="close", times=1)
+    with deciding(scene, stream), delivering(scene, stream):
+        send_id = scene.request(in_doubt=InDoubt.UNKNOWN)
+        scene.wait_until_ended(send_id)
+    (outcome,) = scene.facts(send_id, OutcomesRecorded)[0].outcomes
+    assert outcome.kind is OutcomeKind.UNKNOWN
+    assert outcome.sent_at is not None
+    assert outcome.answered_at is None
 
 
 def test_a_device_that_fails_too_often_has_failed(scene: Scene, stream: Stream) -> None:

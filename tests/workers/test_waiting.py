@@ -26,6 +26,11 @@ tries = st.integers(1, 20)
 jitters = st.floats(0, 1)
 
 
+def time_of(monotonic: float) -> datetime:
+    """The record's time, of a process that began at ``NOW``."""
+    return NOW + timedelta(seconds=monotonic)
+
+
 @given(tries, jitters)
 def test_no_wait_is_longer_than_the_longest(count: int, jitter: float) -> None:
     assert 0 < wait(count, None, jitter) <= LONGEST_WAIT
@@ -46,7 +51,13 @@ def test_devices_that_failed_alike_wait_for_one_moment() -> None:
     busy = Answer(index=0, push_id=PUSH, verdict=Verdict.RETRY, code="503")
     slow = Answer(index=0, push_id=PUSH, verdict=Verdict.RETRY, code="429", retry_after=60)
     command = answered(
-        state, 1, [(0, busy), (1, slow), (2, busy), (3, slow)], now=NOW, in_doubt=InDoubt.RESEND, max_attempts=8
+        state,
+        1,
+        [(0, busy), (1, slow), (2, busy), (3, slow)],
+        now=NOW,
+        time_of=time_of,
+        in_doubt=InDoubt.RESEND,
+        max_attempts=8,
     )
     groups = {tuple(retry.index for retry in group.devices): group.at for group in command.retries}
     assert groups.keys() == {(0, 2), (1, 3)}
@@ -54,13 +65,27 @@ def test_devices_that_failed_alike_wait_for_one_moment() -> None:
     assert groups[1, 3] >= NOW + timedelta(seconds=60)
 
 
+def test_an_answer_is_recorded_with_the_records_times() -> None:
+    told = [
+        (0, Answer(index=0, push_id=PUSH, verdict=Verdict.DELIVERED, sent_at=1.000_001, answered_at=2.000_002)),
+        (1, Answer(index=1, push_id=PUSH, verdict=Verdict.RETRY, sent_at=3.0, answered_at=4.0)),
+        (2, Answer(index=2, push_id=PUSH, verdict=Verdict.FAILED, code="unrenderable")),
+    ]
+    command = answered(_claimed(3), 1, told, now=NOW, time_of=time_of, in_doubt=InDoubt.RESEND, max_attempts=8)
+    delivered, refused = command.outcomes
+    ((retry,),) = [group.devices for group in command.retries]
+    assert (delivered.sent_at, delivered.answered_at) == (time_of(1.000_001), time_of(2.000_002))
+    assert (retry.sent_at, retry.answered_at) == (time_of(3.0), time_of(4.0))
+    assert (refused.sent_at, refused.answered_at) == (None, None)
+
+
 def test_no_answer_is_no_outcome_unless_the_sender_said_so() -> None:
     state = _claimed(1)
     silence = [(0, Answer(index=0, push_id=PUSH, verdict=Verdict.UNKNOWN, code="in-doubt.cut"))]
-    again = answered(state, 1, silence, now=NOW, in_doubt=InDoubt.RESEND, max_attempts=8)
+    again = answered(state, 1, silence, now=NOW, time_of=time_of, in_doubt=InDoubt.RESEND, max_attempts=8)
     assert [retry.in_doubt for group in again.retries for retry in group.devices] == [True]
     assert again.outcomes == ()
-    settled = answered(state, 1, silence, now=NOW, in_doubt=InDoubt.UNKNOWN, max_attempts=8)
+    settled = answered(state, 1, silence, now=NOW, time_of=time_of, in_doubt=InDoubt.UNKNOWN, max_attempts=8)
     assert [outcome.kind for outcome in settled.outcomes] == [OutcomeKind.UNKNOWN]
 
 

@@ -157,6 +157,7 @@ class Drafter:
                         attempt,
                         claim.answers,
                         now=draft.now,
+                        time_of=self._clock.time_of,
                         in_doubt=request.in_doubt,
                         max_attempts=request.max_attempts,
                     )

@@ -44,18 +44,22 @@ def answered(
     answers: Iterable[tuple[int, Answer]],
     *,
     now: datetime,
+    time_of: Callable[[float], datetime],
     in_doubt: InDoubt,
     max_attempts: int,
     jitter: Callable[[], float] = random.random,
 ) -> RecordAnswers:
-    """The command that records ``answers``, each with the index of its device in the chunk."""
+    """The command that records ``answers``, each with the index of its device in the chunk.
+
+    ``time_of``: the record's time at a monotonic moment of this process, which never falls as the moment rises.
+    """
     outcomes: list[Outcome] = []
     waits: dict[Wait, list[Retry]] = defaultdict(list)
     for index, answer in answers:
         if _is_final(answer, in_doubt):
-            outcomes.append(_outcome(index, answer))
+            outcomes.append(_outcome(index, answer, time_of))
         else:
-            waits[chunk.tries[index], answer.retry_after].append(_retry(index, answer))
+            waits[chunk.tries[index], answer.retry_after].append(_retry(index, answer, time_of))
     # One moment for all that wait for the same reason, so that they are announced and claimed together again.
     groups = tuple(
         RetryGroup(devices=tuple(devices), at=now + timedelta(seconds=wait(*key, jitter())))
@@ -70,24 +74,24 @@ def _is_final(answer: Answer, in_doubt: InDoubt) -> bool:
     return answer.verdict is not Verdict.RETRY
 
 
-def _outcome(index: int, answer: Answer) -> Outcome:
+def _outcome(index: int, answer: Answer, time_of: Callable[[float], datetime]) -> Outcome:
     return Outcome(
         index=index,
         kind=KINDS[answer.verdict],
         message_id=answer.provider_message_id,
         code=answer.code or None,
         reason=answer.reason or None,
-        sent_at=answer.sent_at,
-        answered_at=answer.answered_at,
+        sent_at=None if answer.sent_at is None else time_of(answer.sent_at),
+        answered_at=None if answer.answered_at is None else time_of(answer.answered_at),
     )
 
 
-def _retry(index: int, answer: Answer) -> Retry:
+def _retry(index: int, answer: Answer, time_of: Callable[[float], datetime]) -> Retry:
     return Retry(
         index=index,
         code=answer.code or None,
         reason=answer.reason or None,
-        sent_at=answer.sent_at,
-        answered_at=answer.answered_at,
+        sent_at=None if answer.sent_at is None else time_of(answer.sent_at),
+        answered_at=None if answer.answered_at is None else time_of(answer.answered_at),
         in_doubt=answer.verdict is Verdict.UNKNOWN,
     )

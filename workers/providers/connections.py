@@ -198,5 +198,5 @@ def unsent(tag: Any, cause: str, error: str) -> HttpResult:
         cause=cause,
         error=error,
         sent_at=None,
-        answered_at=time.time(),
+        answered_at=None,
     )

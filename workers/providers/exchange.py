@@ -55,6 +55,8 @@ class HttpResult(msgspec.Struct, frozen=True, kw_only=True):
     ``status`` and ``header_lines`` may be set although ``failure`` is: an answer that was cut off. ``cause``: one word
     (``resolve``, ``connect``, ``tls``, ``certificate``, ``refused``, ``timeout``, ``cut``, ``closed``). ``error``: the
     transport's sentence. ``sent_at``: when the request was handed to a live connection, None if it never was.
+    ``answered_at``: when the whole answer was there, None where there is a ``failure``. Both in monotonic seconds: an
+    answer comes after its request, whatever is done to the machine's clock meanwhile.
     """
 
     tag: Any
@@ -65,7 +67,7 @@ class HttpResult(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     error: str
     sent_at: float | None
-    answered_at: float
+    answered_at: float | None
 
     def header(self, name: str) -> str | None:
         """The last value of a header, by its name in any case."""

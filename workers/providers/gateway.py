@@ -99,7 +99,7 @@ class Gateway:
         if bearer is None:
             self._parked.setdefault(provider, deque()).extend(errands)
         elif isinstance(bearer, TokenFailure):
-            self._ready += [no_token(errand.push, bearer, now) for errand in errands]
+            self._ready += [no_token(errand.push, bearer) for errand in errands]
         else:
             self._submit(provider, errands, bearer, now)
 
@@ -119,7 +119,7 @@ class Gateway:
             self._dispatch(provider, self._parked.pop(provider))
         for errands in self._parked.values():
             while errands and errands[0].deadline <= time.monotonic():
-                self._ready.append(no_token(errands.popleft().push, TOO_LATE, time.time()))
+                self._ready.append(no_token(errands.popleft().push, TOO_LATE))
 
     def _settle(self, result: HttpResult) -> None:
         errand: Errand = result.tag
@@ -150,4 +150,4 @@ def _request(provider: Provider, push: Push, bearer: Bearer, now: float) -> Http
     except Exception:
         # One message that cannot be rendered must not stop the thousand others of its claim.
         log.exception("a push for %s could not be rendered", provider.name)
-        return refused_here(push, "unrenderable", "the message could not be rendered for the provider", now)
+        return refused_here(push, "unrenderable", "the message could not be rendered for the provider")

@@ -58,7 +58,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     asks to wait. ``retire_token``: this token will never work again; ``unregistered_at`` (unix seconds): since when,
     so that a registration renewed after it is kept. ``replacement_token``: the token to use from now on.
     ``pause_credential``: no push of this credential can succeed until somebody looks at it. ``throttle``: the provider
-    asks for a slower pace. ``sent_at`` (None where nothing left this machine) and ``answered_at``: unix seconds.
+    asks for a slower pace. ``sent_at`` (None where nothing left this machine) and ``answered_at`` (None where no answer
+    came): monotonic seconds of this process.
     """
 
     index: int
@@ -75,7 +76,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pause_credential: bool = False
     throttle: bool = False
     sent_at: float | None = None
-    answered_at: float = 0.0
+    answered_at: float | None = None
 
 
 class TokenRefused(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import time
 from typing import Any
 
 from tocsin.workers.providers import table
@@ -30,7 +31,6 @@ def no_answer(push: Push, result: HttpResult) -> Answer:
         reason=clean(result.error, push),
         pause_credential=not_sent and result.cause == "certificate",
         sent_at=result.sent_at,
-        answered_at=result.answered_at,
     )
 
 
@@ -48,7 +48,7 @@ def unreadable(push: Push, result: HttpResult) -> Answer:
     )
 
 
-def no_token(push: Push, failure: TokenFailure, now: float) -> Answer:
+def no_token(push: Push, failure: TokenFailure) -> Answer:
     """A push for which no access token could be had: nothing left this machine."""
     return Answer(
         index=push.index,
@@ -58,11 +58,10 @@ def no_token(push: Push, failure: TokenFailure, now: float) -> Answer:
         reason=clean(failure.reason, push),
         retry_after=failure.retry_after,
         pause_credential=failure.permanent,
-        answered_at=now,
     )
 
 
-def refused_here(push: Push, code: str, reason: str, now: float) -> Answer:
+def refused_here(push: Push, code: str, reason: str) -> Answer:
     """A push that must not be sent at all."""
     return Answer(
         index=push.index,
@@ -70,7 +69,6 @@ def refused_here(push: Push, code: str, reason: str, now: float) -> Answer:
         verdict=Verdict.FAILED,
         code=code,
         reason=clean(reason, push),
-        answered_at=now,
     )
 
 
@@ -105,7 +103,7 @@ def retry_after(result: HttpResult) -> float | None:
     if value.isascii() and value.isdigit():
         return min(float(value), LONGEST_PAUSE)
     try:
-        seconds = email.utils.parsedate_to_datetime(value).timestamp() - result.answered_at
+        seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
     except (TypeError, ValueError, OverflowError):
         return None
     return min(max(0.0, seconds), LONGEST_PAUSE)

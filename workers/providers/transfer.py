@@ -123,7 +123,7 @@ class Transfer:
     def _on_request(self, *_addresses: Any) -> int:
         if self.sent_at is not None:
             return ABORT
-        self.sent_at = time.time()
+        self.sent_at = time.monotonic()
         self._notes.clear()
         return PROCEED
 
@@ -172,7 +172,7 @@ class Transfer:
             cause=cause,
             error=error,
             sent_at=None if failure is Failure.NOT_SENT else self.sent_at,
-            answered_at=time.time(),
+            answered_at=time.monotonic() if failure is None else None,
         )
 
 

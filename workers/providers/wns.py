@@ -45,7 +45,7 @@ class Wns:
         """The request to the channel, if the channel is Microsoft's: its address came from the device."""
         if not self.may_call(push.token):
             reason = "the channel URI is not one of Microsoft's, and nothing was sent to it"
-            return refused_here(push, "channel-not-allowed", reason, now)
+            return refused_here(push, "channel-not-allowed", reason)
         notification = wns_notification(push.message, push.push_id, seconds_left(push, now))
         lines = [f"{name}: {value}" for name, value in notification.headers.items()]
         return HttpRequest(
