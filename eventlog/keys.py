@@ -99,11 +99,10 @@ class MasterKeys:
         """Write a new key file with one key, or add a key to an existing one, and load it. Raises KeyFileError."""
         number = max(_read(file), default=0) + 1 if file.exists() else 1
         key = base64.b64encode(secrets.token_bytes(KEY)).decode()
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "a+b") as stream:
-            stream.write(_line_end(stream) + f"{number}:{key}\n".encode())
-            stream.flush()
-            os.fsync(stream.fileno())
+        try:
+            _append_line(file, f"{number}:{key}")
+        except OSError as error:
+            raise KeyFileError(f"no master key can be written to {file}: {error.strerror}") from error
         return cls.load(file)
 
     def wrap(self, plaintext: bytes, associated: bytes, nonce: bytes | None = None) -> bytes:
@@ -137,6 +136,14 @@ class MasterKeys:
             number = int.from_bytes(mark, "big")
             raise WrongKey(f"master key {number} is not in {self._file}: put it back beside the others")
         return cipher
+
+
+def _append_line(file: Path, line: str) -> None:
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a+b") as stream:
+        stream.write(_line_end(stream) + f"{line}\n".encode())
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _mark(number: int) -> bytes:

@@ -140,6 +140,12 @@ def test_a_file_that_is_not_there_says_how_to_write_one(file: Path) -> None:
         MasterKeys.load(file)
 
 
+def test_a_file_that_cannot_be_written_says_why(tmp_path: Path) -> None:
+    file = tmp_path / "nowhere" / "master.key"
+    with pytest.raises(KeyFileError, match=r"no master key can be written to .*master\.key: No such file or directory"):
+        MasterKeys.create(file)
+
+
 def test_an_empty_file_says_how_to_write_one(file: Path) -> None:
     file.touch()
     with pytest.raises(KeyFileError, match="tocsin keys new"):
