@@ -1,7 +1,8 @@
-"""Settings of webhooks, as the environment gives them."""
+"""Settings, as the environment gives them."""
 
 from __future__ import annotations
 
+import traceback
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -31,3 +32,18 @@ def test_authorities_that_are_not_there_are_missed_before_the_first_call(tmp_pat
         webhook_policy(settings)
     file.touch()
     assert webhook_policy(settings).ca_path == str(file)
+
+
+@pytest.mark.parametrize("name", ["TOCSIN_DATABASE_URL", "TOCSIN_ADMIN_DATABASE_URL"])
+@pytest.mark.parametrize(
+    "given", ["hunter2", "postgresql://ada:hunter2@[::1/x", "postgres//ada:hunter2@db/x", "pass=hunter2"]
+)
+def test_what_is_no_connection_string_is_refused_and_not_repeated(tmp_path: Path, name: str, given: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is no connection string") as refusal:
+        load(tmp_path, {name: given})
+    assert "hunter2" not in "".join(traceback.format_exception(refusal.value))
+
+
+@pytest.mark.parametrize("given", ["postgresql://ada:secret@db.example:5432/x?sslmode=verify-full", "host=db user=ada"])
+def test_both_forms_of_a_connection_string_are_taken(tmp_path: Path, given: str) -> None:
+    assert load(tmp_path, {"TOCSIN_DATABASE_URL": given}).database_url == given

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -75,8 +78,8 @@ def load(data: Path | None = None, environment: Mapping[str, str] = os.environ) 
     directory = data or (Path(environment["TOCSIN_DATA"]) if environment.get("TOCSIN_DATA") else None)
     settings = Settings(
         data=directory.absolute() if directory else None,
-        database_url=_secret(environment, "TOCSIN_DATABASE_URL"),
-        admin_database_url=_secret(environment, "TOCSIN_ADMIN_DATABASE_URL"),
+        database_url=_database_url(environment, "TOCSIN_DATABASE_URL"),
+        admin_database_url=_database_url(environment, "TOCSIN_ADMIN_DATABASE_URL"),
         master_key_file=_path(environment, "TOCSIN_MASTER_KEY_FILE"),
         kafka=_kafka(environment),
         partitions=_number(environment, "TOCSIN_PARTITIONS", 0) or None,
@@ -89,6 +92,18 @@ def load(data: Path | None = None, environment: Mapping[str, str] = os.environ) 
     if settings.data is None and settings.database_url is None:
         raise SettingsError("say where the record is: --data DIR for the embedded server, or TOCSIN_DATABASE_URL")
     return settings
+
+
+def _database_url(environment: Mapping[str, str], name: str) -> str | None:
+    url = _secret(environment, name)
+    try:
+        conninfo_to_dict(url or "")
+    except ProgrammingError:
+        # What libpq says repeats what it could not read, and that may be a password.
+        raise SettingsError(
+            f"{name} is no connection string of libpq's, such as postgresql://user:password@host:5432/database"
+        ) from None
+    return url
 
 
 def _secret(environment: Mapping[str, str], name: str) -> str | None:
