@@ -82,7 +82,7 @@ KINDS = {
     "payload-too-large": Kind(
         422,
         "The message does not fit a provider",
-        "Shorten the message by `size` - `limit` bytes, or narrow the audience to platforms of other providers.",
+        "Shorten what `field` names by `size` - `limit` bytes, or narrow the audience to platforms of other providers.",
     ),
     "audience-empty": Kind(
         422,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from tocsin.domain import send
 from tocsin.domain.app import App
 from tocsin.domain.audience import DEFAULT_PROFILE, Audience, Segment
 from tocsin.domain.errors import Conflict, Invalid, NotFound
-from tocsin.domain.message import Message
+from tocsin.domain.message import Message, personalised
 from tocsin.domain.notification import Notification
 from tocsin.domain.payloads import check_payload
 from tocsin.domain.personal import Personal
@@ -135,12 +135,19 @@ def _requested(
     loaded = engine.load(send_id, send)
     facts, state = loaded.decide(complete)
     _check_devices(engine, app_id, _personal_devices(complete.personal))
-    for provider in _providers(app, complete.audience):
-        check_payload(provider, complete.message)
+    _check_payloads(_providers(app, complete.audience), complete)
     assert state is not None
     if matches is not None and state.status is Status.STARTED:
         _check_somebody(app, complete.audience, matches)
     return SendResult(send_id, app_id, state), loaded.change(app_id, facts)
+
+
+def _check_payloads(providers: Collection[str], request: RequestSend) -> None:
+    """What all are told and what some alone are told. Raises Invalid, PayloadTooLarge."""
+    for provider in providers:
+        check_payload(provider, request.message)
+        for place, one in enumerate(request.personal):
+            check_payload(provider, personalised(request.message, one.value["message"]), f"personal.{place}.message")
 
 
 def _check_somebody(app: App, audience: Audience, matches: Matches) -> None:

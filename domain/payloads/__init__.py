@@ -53,7 +53,7 @@ _SIZES = {"apns": apns.size, "fcm": fcm.size, "wns": wns.size}
 
 
 class PayloadTooLarge(Invalid):
-    """The message does not fit a provider. ``facts``: ``provider``, ``size`` and ``limit`` in bytes."""
+    """The message does not fit a provider. ``facts``: ``field``, ``provider``, ``size`` and ``limit`` in bytes."""
 
     code = "payload-too-large"
 
@@ -68,19 +68,23 @@ def shared_push_id(send_id: UUID, token: str) -> UUID:
     return named(send_id, f"token:{token}")
 
 
-def check_payload(provider: str, message: Message) -> None:
-    """Refuse what ``provider`` would refuse for every device. Errors: Invalid with ``field``, PayloadTooLarge."""
+def check_payload(provider: str, message: Message, field: str = "message") -> None:
+    """Refuse what ``provider`` would refuse for every device. ``field``: where the message stands in what was asked.
+
+    Errors: Invalid with ``field``, PayloadTooLarge.
+    """
     widest = _widest(message)
     try:
         _CHECKS[provider](widest)
         size = payload_size(provider, widest)
     except (TypeError, ValueError, RecursionError) as fault:
-        raise Invalid("the message holds something JSON cannot express", field="message") from fault
+        raise Invalid("the message holds something JSON cannot express", field=field) from fault
     limit = payload_limit(provider, message)
     if size > limit:
         raise PayloadTooLarge(
             f"the message takes {size} bytes as a payload for {provider}, at most {limit} are allowed: shorten it by "
             f"{size - limit} bytes",
+            field=field,
             provider=provider,
             size=size,
             limit=limit,

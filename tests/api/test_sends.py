@@ -312,6 +312,17 @@ def test_a_message_too_large_for_a_provider_is_refused_at_the_request(
             assert (refused.status_code, refused.json["code"]) == (422, "payload-too-large"), refused.text
             assert refused.json["provider"] == "wns"
             assert refused.json["size"] > refused.json["limit"]
+            assert refused.json["field"] == "message"
+
+
+def test_a_message_of_ones_own_that_is_too_large_for_a_provider_is_refused_at_the_request(
+    campus: Caller, people: dict[str, str], appends_nothing: AppendsNothing
+) -> None:
+    own = [{"user": "bob", "message": {"body": "short"}}, {"user": "ada", "message": {"body": "é" * 4096}}]
+    with appends_nothing():
+        refused = campus.post("/sends", {"message": MESSAGE, "audience": EVERYONE, "personal": own})
+        assert (refused.status_code, refused.json["code"]) == (422, "payload-too-large"), refused.text
+        assert refused.json["field"] == "personal.1.message"
 
 
 def test_a_phone_reports_what_it_received_and_opened(
