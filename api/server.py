@@ -6,6 +6,8 @@ import logging
 import os
 import shutil
 import socket
+import struct
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -38,6 +40,9 @@ GRACE_SECONDS = 10
 
 KEPT_ALIVE_SECONDS = 75
 """Longer than proxies keep a connection they may send a request on."""
+
+STALLED_SECONDS = 30
+"""How long a client may say nothing in the middle of a request, or take nothing of an answer: it occupies a thread."""
 
 METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 BACKLOG = 1024
@@ -135,10 +140,25 @@ class _Logs(Logger):  # type: ignore[misc]
         self.error_log.handlers.clear()
         self.error_log.propagate = True
 
+    def exception(self, msg: Any, *args: Any, **options: Any) -> None:
+        """Log what went wrong here. That a client stalled is none of it."""
+        if isinstance(sys.exception(), BlockingIOError):
+            self.info("a client stalled and was let go")
+        else:
+            super().exception(msg, *args, **options)
+
 
 class _Worker(ThreadWorker):  # type: ignore[misc]
     """Answers in JSON also what cannot be read as HTTP, and so never comes to the app. What it was is not logged: a
     line that cannot be read may hold a secret."""
+
+    def handle(self, conn: Any) -> Any:
+        """Serve a request; a client that stalls in its middle, as a phone does that is out of reach, is let go."""
+        # The system's own time-outs, as gunicorn makes the socket wait for ever when it takes it up.
+        limit = struct.pack("ll", STALLED_SECONDS, 0)
+        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            conn.sock.setsockopt(socket.SOL_SOCKET, direction, limit)
+        return super().handle(conn)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer a request that failed outside of the app."""

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -14,12 +14,21 @@ from urllib.request import urlopen
 
 from patience import PATIENCE, eventually
 
+THE_COMMAND = ("-m", "tocsin")
+
 
 @contextmanager
-def serving(database_url: str, key_file: Path, log: IO[str], port: int = 0, workers: int = 2) -> Iterator[str]:
+def serving(
+    database_url: str,
+    key_file: Path,
+    log: IO[str],
+    port: int = 0,
+    workers: int = 2,
+    command: Sequence[str] = THE_COMMAND,
+) -> Iterator[str]:
     """The URL of a server until the block ends; it must end by itself when told to."""
     chosen = port or free_port()
-    process = start(database_url, key_file, log, chosen, workers)
+    process = start(database_url, key_file, log, chosen, workers, command)
     url = f"http://127.0.0.1:{chosen}"
     try:
         await_answer(f"{url}/healthz", process)
@@ -30,12 +39,18 @@ def serving(database_url: str, key_file: Path, log: IO[str], port: int = 0, work
 
 
 def start(
-    database_url: str, key_file: Path, log: IO[str], port: int, workers: int, **more: str
+    database_url: str,
+    key_file: Path,
+    log: IO[str],
+    port: int,
+    workers: int,
+    command: Sequence[str] = THE_COMMAND,
+    **more: str,
 ) -> subprocess.Popen[bytes]:
-    """Start the exact command; ``more``: further environment variables."""
-    command = [sys.executable, "-m", "tocsin", "api", "--port", str(port), "--workers", str(workers)]
+    """Start the exact command, unless ``command`` stands for it; ``more``: further environment variables."""
+    line = [sys.executable, *command, "api", "--port", str(port), "--workers", str(workers)]
     settings = {"TOCSIN_DATABASE_URL": database_url, "TOCSIN_MASTER_KEY_FILE": str(key_file)}
-    return subprocess.Popen(command, env={**os.environ, **settings, **more}, stdout=log, stderr=log)
+    return subprocess.Popen(line, env={**os.environ, **settings, **more}, stdout=log, stderr=log)
 
 
 def free_port() -> int:

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -66,6 +67,31 @@ def test_what_is_no_http_is_refused_in_json_too_and_not_repeated(server: str, he
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert b"secret" not in body
+
+
+IMPATIENT = ("-c", "from tocsin.api import server; server.STALLED_SECONDS = 1; from tocsin.cli import main; main()")
+
+
+@pytest.mark.parametrize("asked", ["GET /healthz HTTP/1.1\r\nHo", "POST {devices} HTTP/1.1\r\n{bearer}\r\n\r\n{{"])
+def test_clients_that_stall_in_the_middle_of_a_request_are_let_go(
+    database_url: str, key_file: Path, campus: Caller, tmp_path: Path, asked: str
+) -> None:
+    described = (
+        "Content-Type: application/json\r\nContent-Length: 1000\r\nAuthorization: " + bearer(campus)["Authorization"]
+    )
+    begun = asked.format(devices=f"{campus.prefix}/devices", bearer=described).encode()
+    file = tmp_path / "log"
+    with (
+        file.open("w") as log,
+        serving(database_url, key_file, log, workers=1, command=IMPATIENT) as url,
+        ExitStack() as stack,
+    ):
+        address = urlsplit(url)
+        for _ in range(40):
+            stalled = stack.enter_context(socket.create_connection((address.hostname, address.port)))
+            stalled.sendall(begun)
+        assert requests.get(f"{url}/healthz", timeout=PATIENCE).status_code == 200
+    assert not [line for line in map(json.loads, file.read_text().splitlines()) if line["level"] == "ERROR"]
 
 
 def workers_of(log: Path) -> list[int]:
