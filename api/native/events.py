@@ -20,6 +20,7 @@ from tocsin.api.reads import AFTER, decoded_cursor, encoded_cursor, limit, numbe
 from tocsin.api.services import services
 from tocsin.domain.described import described
 from tocsin.domain.errors import Forbidden, Invalid, TocsinError
+from tocsin.eventlog.record import Head
 from tocsin.projections.feed import FEED_NAMES, START, Address, FeedPage, after_position
 
 LONGEST_WAIT = 30
@@ -83,8 +84,9 @@ def of_all() -> Response:
 
 
 def _feed(app_id: UUID | None) -> Response:
-    epoch = services().record.head().epoch
-    start, names, wait = _start(epoch), _names(), number_argument("wait", 0, LONGEST_WAIT)
+    head = services().record.head()
+    epoch = head.epoch
+    start, names, wait = _start(head), _names(), number_argument("wait", 0, LONGEST_WAIT)
     page = _read(app_id, start, names)
     if not page.items and wait and _waiting.acquire(blocking=False):
         try:
@@ -113,21 +115,28 @@ def _await(app_id: UUID | None, page: FeedPage, names: Collection[str] | None, s
     return page
 
 
-def _start(epoch: int) -> Address:
+def _start(head: Head) -> Address:
     cursor, position = request.args.get("cursor"), position_argument(AFTER)
     if cursor is None:
-        return START if position is None else after_position(position)
+        return START if position is None else _after(position, head)
     if position is not None:
         raise Invalid("begin after a cursor or after a position, not both", field=AFTER)
     place = _place(decoded_cursor(cursor))
-    if place.epoch != epoch:
+    if place.epoch != head.epoch:
         raise Gone(
             "the record was restored from a backup since: begin again without a cursor, or ?after= a position of the"
             " time before",
             position=place.position,
-            epoch=epoch,
+            epoch=head.epoch,
         )
     return place.position, place.index
+
+
+def _after(position: int, head: Head) -> Address:
+    # After a restore, say: whoever went on from there would be told nothing of all that comes up to it.
+    if position > head.position:
+        raise Invalid(f"{AFTER} lies ahead of the record, which is at {head.position}", field=AFTER)
+    return after_position(position)
 
 
 def _place(raw: bytes) -> _Place:

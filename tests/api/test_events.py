@@ -124,6 +124,14 @@ def test_a_feed_begins_after_a_position(campus: Caller) -> None:
     assert campus.get(f"/events?after=1&cursor={cursor}").json["field"] == "after"
 
 
+def test_a_feed_begins_no_further_on_than_the_record_has_come(campus: Caller) -> None:
+    head = int(campus.post("/tags", {"tag": "one"}).headers["Tocsin-Position"])
+    assert campus.get(f"/events?after={head}").json["items"] == []
+    refused = campus.get(f"/events?after={head + 1}")
+    assert (refused.status_code, refused.json["field"]) == (422, "after")
+    assert f"which is at {head}" in refused.json["detail"]
+
+
 def test_who_waits_is_told_as_soon_as_something_happens(campus: Caller) -> None:
     end = campus.get("/events?limit=1000").json["next"]
     answers: list[Any] = []
