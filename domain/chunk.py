@@ -55,7 +55,7 @@ from tocsin.domain.events.send import InDoubt
 from tocsin.domain.indices import Indices
 from tocsin.domain.lanes import LANES
 from tocsin.domain.platforms import PROVIDERS
-from tocsin.domain.rules import between, moment, one_of, text
+from tocsin.domain.rules import between, moment, one_of, optional_moment, text
 
 __all__ = [
     "AT_ONCE",
@@ -157,7 +157,7 @@ def _plan(state: Chunk | None, command: PlanChunk) -> list[Fact]:
         profile=command.profile,
         lane=command.lane,
         devices=command.devices,
-        not_before=None if command.not_before is None else moment(command.not_before, "not_before"),
+        not_before=optional_moment(command.not_before, "not_before"),
     )
     if state is None:
         return [planned]

@@ -149,7 +149,7 @@ def decide(state: Notification | None, command: NotificationCommand) -> list[Fac
 def _create(state: Notification | None, command: CreateNotification) -> list[Fact]:
     if state is not None:
         raise Conflict("this notification exists already")
-    created = NotificationCreated(**{name: getattr(command, name) for name in _MEMBERS})
+    created = NotificationCreated(**_in_utc({name: getattr(command, name) for name in _MEMBERS}))
     _check(created, ordered=command.ordered)
     if command.now is not None and created.expires_at is not None and created.expires_at <= command.now:
         raise Invalid("expires_at must lie in the future: this would never be in force", field="expires_at")
@@ -162,8 +162,7 @@ def _check(content: NotificationCreated | Notification, *, ordered: bool) -> Non
     optional_text(content.label, "label", MAX_LABEL)
     optional_text(content.url, "url", MAX_URL)
     json_object(content.data, "data", MAX_DATA)
-    starts_at = moment(content.starts_at, "starts_at")
-    if content.expires_at is not None and moment(content.expires_at, "expires_at") <= starts_at and ordered:
+    if content.expires_at is not None and content.expires_at <= content.starts_at and ordered:
         raise Invalid("expires_at must lie after starts_at", field="expires_at")
 
 
@@ -171,11 +170,17 @@ def _amend(state: Notification, command: AmendNotification) -> list[Fact]:
     given = {name: value for name in _MEMBERS if (value := getattr(command, name)) is not UNSET}
     if not given:
         raise Invalid("say at least one thing that is to change")
+    given = _in_utc(given)
     # Who changes the text of a notification is not asked about times that were accepted once.
     ordered = command.ordered and not given.keys().isdisjoint(("starts_at", "expires_at"))
     _check(replace(state, **given), ordered=ordered)
     changed = {name: value for name, value in given.items() if not _same(value, getattr(state, name))}
     return [NotificationAmended(**changed)] if changed else []
+
+
+def _in_utc(members: dict[str, Any]) -> dict[str, Any]:
+    """Members of a notification or a follow-up, their times as the record has them."""
+    return {name: moment(value, name) if isinstance(value, datetime) else value for name, value in members.items()}
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -197,9 +202,7 @@ def _amend_followup(state: Notification, command: AmendFollowup) -> list[Fact]:
         raise Invalid("say at least one thing that is to change")
     if "body" in given:
         text(given["body"], "body", MAX_BODY)
-    if "at" in given:
-        moment(given["at"], "at")
-    changed = {name: value for name, value in given.items() if value != getattr(before, name)}
+    changed = {name: value for name, value in _in_utc(given).items() if value != getattr(before, name)}
     return [FollowupAmended(followup_id=command.followup_id, **changed)] if changed else []
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tocsin.domain.entry import Fact
 from tocsin.domain.events.receipt import ReceiptOpened, ReceiptReceived, ReceiptRemoved
-from tocsin.domain.rules import Command, OutOfPlace, moment
+from tocsin.domain.rules import Command, OutOfPlace, optional_moment
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,9 +53,7 @@ def decide(state: Receipt | None, command: ReceiptCommand) -> list[Fact]:
     if isinstance(command, RemoveFromInbox):
         gone = state is not None and state.removed
         return [] if gone else [ReceiptRemoved(send_id=command.send_id, device_id=command.device_id)]
-    if command.at is not None:
-        moment(command.at, "at")
-    send_id, device_id, at = command.send_id, command.device_id, command.at
+    send_id, device_id, at = command.send_id, command.device_id, optional_moment(command.at, "at")
     if isinstance(command, ReportReceived):
         known = state is not None and state.received
         return [] if known else [ReceiptReceived(send_id=send_id, device_id=device_id, at=at)]

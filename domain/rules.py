@@ -59,17 +59,22 @@ def personal_text(value: Personal | None, field: str, longest: int) -> None:
 
 
 def moment(value: datetime, field: str) -> datetime:
-    """``value`` where it says its offset from UTC, and lies in the years 1 to 9999 there. Errors: Invalid.
+    """``value`` in UTC, where it says its offset from it, and lies in the years 1 to 9999 there. Errors: Invalid.
 
-    Beyond these an offset can lead, and what was recorded could then not be read from any table.
+    Beyond these an offset can lead, and what was recorded could then not be read from any table. Facts hold what this
+    returns: whatever offset a caller wrote a time with, all who read it read the same.
     """
     if value.utcoffset() is None:
         raise Invalid(f"{field} must say its offset from UTC, such as 2026-01-31T12:00:00Z", field=field)
     try:
-        value.astimezone(UTC)
+        return value.astimezone(UTC)
     except OverflowError:
         raise Invalid(f"{field} must lie in the years 1 to 9999 in UTC", field=field) from None
-    return value
+
+
+def optional_moment(value: datetime | None, field: str) -> datetime | None:
+    """None, or as ``moment``."""
+    return None if value is None else moment(value, field)
 
 
 def between(value: int, field: str, lowest: int, highest: int) -> int:

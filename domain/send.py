@@ -30,7 +30,7 @@ from tocsin.domain.events.send import (
 from tocsin.domain.lanes import LANES
 from tocsin.domain.message import check_message, personalised
 from tocsin.domain.platforms import PROVIDERS
-from tocsin.domain.rules import OutOfPlace, between, moment, one_of, optional_text, text
+from tocsin.domain.rules import OutOfPlace, between, moment, one_of, optional_moment, optional_text, text
 from tocsin.domain.send_commands import (
     ApproveSend,
     CancelSend,
@@ -149,7 +149,7 @@ def _request(state: Send | None, command: RequestSend) -> list[Fact]:
         raise Conflict("this send was requested already")
     check_message(command.message)
     _check_personal(command)
-    _check_times(command)
+    not_before, expires_at = _times(command)
     _check_description(command)
     one_of(command.lane, "lane", LANES)
     between(command.max_attempts, "max_attempts", 1, 20)
@@ -160,8 +160,8 @@ def _request(state: Send | None, command: RequestSend) -> list[Fact]:
         message=command.message,
         audience=check_audience(command.audience),
         personal=command.personal,
-        not_before=command.not_before,
-        expires_at=command.expires_at,
+        not_before=not_before,
+        expires_at=expires_at,
         lane=command.lane,
         in_doubt=command.in_doubt,
         max_attempts=command.max_attempts,
@@ -181,11 +181,13 @@ def _next(request: SendRequested, now: datetime) -> Fact:
     return SendStarted()
 
 
-def _check_times(command: RequestSend) -> None:
-    now = moment(command.now, "now")
-    starts = now if command.not_before is None else max(now, moment(command.not_before, "not_before"))
-    if command.expires_at is not None and moment(command.expires_at, "expires_at") <= starts:
+def _times(command: RequestSend) -> tuple[datetime | None, datetime | None]:
+    """From when on it is sent, and when it expires."""
+    now, not_before = moment(command.now, "now"), optional_moment(command.not_before, "not_before")
+    expires_at = optional_moment(command.expires_at, "expires_at")
+    if expires_at is not None and expires_at <= max(now, not_before or now):
         raise Invalid("expires_at must lie in the future, and after not_before", field="expires_at")
+    return not_before, expires_at
 
 
 def _check_description(command: RequestSend) -> None:

@@ -56,10 +56,11 @@ def _issue(command: IssueToken) -> list[Fact]:
         raise Invalid(f"scope names {len(command.scope)}, at most {MAX_SCOPES} are allowed", field="scope")
     for element in command.scope:
         text(element, "scope", 255)
-    if moment(command.expires_at, "expires_at") <= moment(command.now, "now"):
+    expires_at = moment(command.expires_at, "expires_at")
+    if expires_at <= moment(command.now, "now"):
         raise Invalid("expires_at must lie in the future", field="expires_at")
     scope = tuple(dict.fromkeys(command.scope))
-    return [TokenIssued(credential_id=command.credential_id, scope=scope, expires_at=command.expires_at)]
+    return [TokenIssued(credential_id=command.credential_id, scope=scope, expires_at=expires_at)]
 
 
 def allows(granted: Iterable[str], wanted: str) -> bool:

@@ -11,7 +11,7 @@ from tocsin.domain.errors import Invalid
 from tocsin.domain.events.usage import UsageReported
 from tocsin.domain.identity import usage_stream_id
 from tocsin.domain.personal import Personal
-from tocsin.domain.rules import Command, OutOfPlace, moment
+from tocsin.domain.rules import Command, OutOfPlace, moment, optional_moment
 
 
 class ReportUsage(Command, frozen=True, kw_only=True):
@@ -36,17 +36,18 @@ def stream_id(command: ReportUsage) -> UUID:
 
 def decide(state: UsageReported | None, command: ReportUsage) -> list[Fact]:
     """The report, or nothing where it was made before. Errors: Invalid with ``field``."""
-    for name in ("now", "registered", "opened", "closed"):
-        if (at := getattr(command, name)) is not None:
-            moment(at, name)
+    moment(command.now, "now")
+    registered, opened, closed = (
+        optional_moment(getattr(command, name), name) for name in ("registered", "opened", "closed")
+    )
     place = _place(command)
     if place is None and not (command.registered or command.opened or command.closed):
         raise Invalid("a report says that the app was opened or closed, or where the device is", field="opened")
     reported = UsageReported(
         device_id=command.device_id,
-        registered=command.registered,
-        opened=command.opened,
-        closed=command.closed,
+        registered=registered,
+        opened=opened,
+        closed=closed,
         place=place,
     )
     return [reported] if state is None else []

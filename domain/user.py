@@ -23,7 +23,16 @@ from tocsin.domain.events.user import (
     UserErased,
 )
 from tocsin.domain.personal import Personal
-from tocsin.domain.rules import Command, OutOfPlace, json_object, moment, optional_text, personal_text, text
+from tocsin.domain.rules import (
+    Command,
+    OutOfPlace,
+    json_object,
+    moment,
+    optional_moment,
+    optional_text,
+    personal_text,
+    text,
+)
 
 MAX_NAME = 255
 MAX_PROFILE = 4096
@@ -145,7 +154,8 @@ def _create(state: User | None, command: CreateUser) -> list[Fact]:
 def _open_session(state: User, command: OpenSession) -> list[Fact]:
     if state.disabled:
         raise Conflict("this user is disabled")
-    if command.expires_at is not None and moment(command.expires_at, "expires_at") <= moment(command.now, "now"):
+    expires_at = optional_moment(command.expires_at, "expires_at")
+    if expires_at is not None and expires_at <= moment(command.now, "now"):
         raise Invalid("expires_at must lie in the future", field="expires_at")
     if command.session_id in state.sessions:
         raise Conflict("this session is open already")
@@ -154,7 +164,7 @@ def _open_session(state: User, command: OpenSession) -> list[Fact]:
         for session_id, session in state.sessions.items()
         if session.expires_at is not None and session.expires_at <= command.now
     ]
-    opened = SessionOpened(session_id=command.session_id, secret_id=command.secret_id, expires_at=command.expires_at)
+    opened = SessionOpened(session_id=command.session_id, secret_id=command.secret_id, expires_at=expires_at)
     return [*expired, opened]
 
 
@@ -162,9 +172,10 @@ def _extend_session(state: User, command: ExtendSession) -> list[Fact]:
     session = state.sessions.get(command.session_id)
     if session is None or (session.expires_at is not None and session.expires_at <= moment(command.now, "now")):
         raise NotFound("there is no such session, or it has ended")
-    if session.expires_at is None or session.expires_at >= moment(command.expires_at, "expires_at"):
+    expires_at = moment(command.expires_at, "expires_at")
+    if session.expires_at is None or session.expires_at >= expires_at:
         return []
-    return [SessionExtended(session_id=command.session_id, expires_at=command.expires_at)]
+    return [SessionExtended(session_id=command.session_id, expires_at=expires_at)]
 
 
 def fold(facts: Iterable[Fact], state: User | None = None) -> User | None:
