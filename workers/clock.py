@@ -16,13 +16,13 @@ DRIFT = 1e-4
 
 
 class DatabaseClock:
-    """Tells the database's time to within a round trip, the shortest of late. Threads share it."""
+    """Tells the database's time: never ahead of it, and behind by no more than a round trip. Threads share it."""
 
     def __init__(self, sessions: ConnectionPool[Connection[Any]]) -> None:
         self._sessions = sessions
         self._asked_at = float("-inf")
+        # Between them lies what the database's clock shows more than the monotonic one of this process.
         self._bounds = float("-inf"), float("inf")
-        self._offset = 0.0
 
     def now(self) -> datetime:
         """The time in UTC; asks the database again every ``ASK_EVERY`` seconds."""
@@ -31,8 +31,19 @@ class DatabaseClock:
         return self.time_of(time.monotonic())
 
     def time_of(self, moment: float) -> datetime:
-        """The time in UTC at a moment that has passed (monotonic seconds), as far as it is known; asks nobody."""
-        return datetime.fromtimestamp(moment + self._offset, UTC)
+        """The time in UTC at a moment that has passed (monotonic seconds), as far as it is known; asks nobody.
+
+        Taken as early as it can have been: what is recorded afterwards is dated no earlier.
+        """
+        return datetime.fromtimestamp(moment + self._bounds[0], UTC)
+
+    def hear(self, recorded_at: datetime) -> None:
+        """The record has come to ``recorded_at``: whatever is done from now on is dated no earlier."""
+        lowest, highest = self._bounds
+        told = recorded_at.timestamp() - time.monotonic()
+        # The record does not follow a clock that is set back, and is ahead of it for a time.
+        if lowest < told <= highest:
+            self._bounds = told, highest
 
     def _ask(self) -> None:
         with self._sessions.connection() as connection:
@@ -42,11 +53,10 @@ class DatabaseClock:
         assert row is not None
         told = row[0].timestamp()
         self._bounds = self._narrowed(told - after, told - before, after)
-        self._offset = sum(self._bounds) / 2
         self._asked_at = after
 
     def _narrowed(self, lowest: float, highest: float, now: float) -> tuple[float, float]:
-        """The offset lies between the two, and where it lay before: an answer that took long makes it no worse."""
+        """What the answer leaves possible of what was possible before: one that took long makes it no worse."""
         parted = (now - self._asked_at) * DRIFT
         low, high = max(lowest, self._bounds[0] - parted), min(highest, self._bounds[1] + parted)
         # Nothing in common: one of the clocks was set.

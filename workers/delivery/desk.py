@@ -52,7 +52,8 @@ class Desk:
         self._terms = terms
         self._credentials = credentials
         self._findings = Findings(record)
-        self._drafter = Drafter(record, DatabaseClock(record.sessions), Briefs(record), credentials, terms)
+        self._clock = DatabaseClock(record.sessions)
+        self._drafter = Drafter(record, self._clock, Briefs(record), credentials, terms)
         self._jobs: dict[UUID, Job] = {}
         self._claims: dict[int, tuple[Job, Claim]] = {}
         self._last_claim = 0
@@ -160,6 +161,7 @@ class Desk:
             if isinstance(outcome, Refused):
                 draft.job.stale = True
             else:
+                self._clock.hear(outcome.recorded_at)
                 self._apply(draft)
         refused = zip(retirements, outcomes[len(speaking) :], strict=True)
         self._findings.put_back([finding for (finding, _), outcome in refused if isinstance(outcome, Refused)])
