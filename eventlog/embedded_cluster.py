@@ -25,6 +25,7 @@ from tocsin.eventlog.embedded_errors import (
     IncompatibleCluster,
     StartFailed,
 )
+from tocsin.eventlog.embedded_memory import memory_of_this_machine, shared_buffers
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +35,12 @@ SETTINGS: Mapping[str, str] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "100",
-    "shared_buffers": "256MB",
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "wal_level": "replica",
-    "wal_compression": "on",
+    # The compression that every build of the server has takes longer than writing the page as it is.
+    "wal_compression": "off",
     # Ten thousand events are 7 MB of it: they are written out by the log's own process while more are appended.
     "wal_buffers": "16MB",
     "max_wal_size": "2GB",
@@ -62,7 +63,10 @@ SETTINGS: Mapping[str, str] = {
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
 }
-"""What every embedded server runs with unless it is overridden. fsync stays on: the record must outlive a crash."""
+"""What every embedded server runs with unless it is overridden, on any machine; ``shared_buffers`` is by its memory.
+
+fsync stays on: the record must outlive a crash.
+"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ class Cluster:
 
     def configure(self, port: int, overrides: Mapping[str, str]) -> None:
         """Write the settings the next start reads. ``ALTER SYSTEM`` still wins over them."""
-        settings = {**SETTINGS, "port": str(port), **overrides}
+        memory = {"shared_buffers": shared_buffers(memory_of_this_machine())}
+        settings = {**SETTINGS, **memory, "port": str(port), **overrides}
         lines = [f"{name} = {_quoted(value)}\n" for name, value in settings.items()]
         _write_as(self.account, self.pgdata / "tocsin.conf", "".join(lines))
 
