@@ -36,8 +36,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tocsin.commands.apps import INSTANCE, create_app, ensure_instance, issue_credential
+from tocsin.commands.apps import INSTANCE, create_app, ensure_instance
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential
 from tocsin.commands.engine import Engine
 from tocsin.domain.entry import system
 from tocsin.eventlog.record import Record

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from tocsin.commands.apps import AppResult, CredentialResult, load_app, public_claims
+from tocsin.commands.apps import AppResult, decision, load_app
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import CredentialResult, issued, released_claims
 from tocsin.commands.engine import Decision, Done, Engine
 from tocsin.commands.ids import new_id
-from tocsin.commands.secrets import no_longer_needed, random_secret, sealed
+from tocsin.commands.secrets import random_secret
 from tocsin.domain import app
 from tocsin.domain.app import (
     App,
@@ -38,24 +40,12 @@ def open_app(
 
     Raises Invalid, Conflict where another credential of this dialect and kind has the public id.
     """
-    app_id, credential_id, secret_id, secret = new_id(), new_id(), new_id(), random_secret()
+    app_id, secret = new_id(), random_secret()
     issue = IssueCredential(
-        credential_id=credential_id, kind=kind, dialect=dialect, name=name, public_id=public_id, secret_id=secret_id
+        credential_id=new_id(), kind=kind, dialect=dialect, name=name, public_id=public_id, secret_id=new_id()
     )
     commands: list[Any] = [CreateApp(name=name), issue, *([DisableApp()] if disabled else [])]
-
-    def decide() -> Decision[CredentialResult]:
-        loaded = engine.load(app_id, app)
-        facts, state = loaded.decide_all(commands)
-        assert state is not None
-        return Decision(
-            CredentialResult(app_id, state.credentials[credential_id], secret),
-            [loaded.change(app_id, facts)],
-            public_claims(engine, credential_id, dialect, kind, public_id),
-            [sealed(engine, secret_id, app_id, kind, secret)],
-        )
-
-    return engine.carry_out(context, decide)
+    return engine.carry_out(context, lambda: issued(engine, engine.load(app_id, app), commands, issue, secret))
 
 
 def close_app(engine: Engine, context: Context, app_id: UUID, dialect: str) -> Done[AppResult]:
@@ -68,15 +58,17 @@ def close_app(engine: Engine, context: Context, app_id: UUID, dialect: str) -> D
         loaded = load_app(engine, app_id)
         assert loaded.state is not None
         revoked = _revocations(loaded.state, dialect)
-        facts, state = loaded.decide_all([*_removals(loaded.state), *revoked, DisableApp()])
-        assert state is not None
-        claims = [
-            claim
-            for one in (state.credentials[command.credential_id] for command in revoked)
-            for claim in public_claims(engine, one.credential_id, dialect, one.kind, one.public_id, release=True)
-        ]
-        secrets = no_longer_needed(engine, app_id, loaded.state, state)
-        return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)], claims, secrets)
+        return decision(
+            engine,
+            loaded,
+            [*_removals(loaded.state), *revoked, DisableApp()],
+            partial(AppResult, app_id),
+            lambda state: [
+                claim
+                for command in revoked
+                for claim in released_claims(engine, state.credentials[command.credential_id])
+            ],
+        )
 
     return engine.carry_out(context, decide)
 
@@ -93,6 +85,6 @@ def _removals(state: App) -> list[Any]:
 def _revocations(state: App, dialect: str) -> list[RevokeCredential]:
     return [
         RevokeCredential(credential_id=credential_id)
-        for credential_id, issued in state.credentials.items()
-        if issued.dialect == dialect and credential_id not in state.revoked
+        for credential_id, credential in state.credentials.items()
+        if credential.dialect == dialect and credential_id not in state.revoked
     ]

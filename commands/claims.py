@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tocsin.commands import apps
+from tocsin.commands.apps import host_claims
+from tocsin.commands.credentials import public_claims
 from tocsin.commands.engine import Engine, Loaded
 from tocsin.commands.people import EXTERNAL_ID, TOKEN, token_digest
-from tocsin.domain import device
+from tocsin.domain import app, device
+from tocsin.domain.app import App
 from tocsin.domain.catalog import name_of
 from tocsin.domain.device import Device
 from tocsin.domain.entry import Entry
@@ -19,10 +21,21 @@ def claims_of(engine: Engine, entries: Sequence[Entry]) -> list[Claim]:
     """The claims that a whole stream's ``entries`` leave it with. Erased values claim nothing that could be derived."""
     kind = name_of(entries[0].fact).partition(".")[0]
     if kind == "app":
-        return apps.claims_of(entries, engine)
+        return _of_app(engine, entries)
     if kind == "device":
         return _of_device(engine, entries)
     return []
+
+
+def _of_app(engine: Engine, entries: Sequence[Entry]) -> list[Claim]:
+    loaded: Loaded[App] = Loaded(entries[0].originator_id, app, entries)
+    state = loaded.state
+    assert state is not None
+    claims = host_claims(engine, loaded.stream_id, (), state.hosts, checked=False)
+    for credential_id, issued in state.credentials.items():
+        if credential_id not in state.revoked:
+            claims += public_claims(engine, issued, checked=False)
+    return claims
 
 
 def _of_device(engine: Engine, entries: Sequence[Entry]) -> list[Claim]:

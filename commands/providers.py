@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from tocsin.commands.apps import AppResult, load_app
+from tocsin.commands.apps import AppResult, decision, load_app
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine
 from tocsin.commands.ids import new_id
-from tocsin.commands.secrets import no_longer_needed
 from tocsin.domain.app import ConfigureProvider, KeepProviderPart
 from tocsin.domain.credentials import check_provider
 from tocsin.domain.events.app import ProviderConfigured
@@ -57,14 +57,13 @@ def configure_provider(
     )
 
     def decide() -> Decision[ProviderResult]:
-        loaded = load_app(engine, app_id)
-        facts, state = loaded.decide(command)
-        assert loaded.state is not None
-        assert state is not None
-        result = ProviderResult(app_id, state.providers[provider, profile])
-        secrets = [engine.record.vault.seal(secret_id, app_id, f"provider:{provider}", kept)] if facts else []
-        secrets += no_longer_needed(engine, app_id, loaded.state, state)
-        return Decision(result, [loaded.change(app_id, facts)], secrets=secrets)
+        return decision(
+            engine,
+            load_app(engine, app_id),
+            [command],
+            lambda state: ProviderResult(app_id, state.providers[provider, profile]),
+            secrets=[engine.record.vault.seal(secret_id, app_id, f"provider:{provider}", kept)],
+        )
 
     return engine.carry_out(context, decide)
 
@@ -80,12 +79,7 @@ def keep_provider_part(
     command = KeepProviderPart(provider=provider, profile=profile, part=part, secret_id=secret_id)
 
     def decide() -> Decision[AppResult]:
-        loaded = load_app(engine, app_id)
-        facts, state = loaded.decide(command)
-        assert loaded.state is not None
-        assert state is not None
-        secrets = [engine.record.vault.seal(secret_id, app_id, f"provider:{provider}", secret)]
-        secrets += no_longer_needed(engine, app_id, loaded.state, state)
-        return Decision(AppResult(app_id, state), [loaded.change(app_id, facts)], secrets=secrets)
+        kept = [engine.record.vault.seal(secret_id, app_id, f"provider:{provider}", secret)]
+        return decision(engine, load_app(engine, app_id), [command], partial(AppResult, app_id), secrets=kept)
 
     return engine.carry_out(context, decide)

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
-from tocsin.commands.apps import load_app
+from tocsin.commands.apps import decision, load_app
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Decision, Done, Engine
 from tocsin.commands.ids import new_id
-from tocsin.commands.secrets import no_longer_needed, sealed
+from tocsin.commands.secrets import sealed
 from tocsin.domain.app import CreateWebhook, DeleteWebhook, UpdateWebhook
 from tocsin.domain.errors import NotFound
 from tocsin.domain.events.app import WebhookCreated
@@ -63,12 +63,13 @@ def create_webhook(
     )
 
     def decide() -> Decision[WebhookResult]:
-        loaded = load_app(engine, app_id)
-        facts, state = loaded.decide(command)
-        assert state is not None
-        result = WebhookResult(app_id, state.webhooks[webhook_id], secret)
-        kept = [sealed(engine, secret_id, app_id, "webhook", secret)]
-        return Decision(result, [loaded.change(app_id, facts)], secrets=kept)
+        return decision(
+            engine,
+            load_app(engine, app_id),
+            [command],
+            lambda state: WebhookResult(app_id, state.webhooks[webhook_id], secret),
+            secrets=[sealed(engine, secret_id, app_id, "webhook", secret)],
+        )
 
     return engine.carry_out(context, decide)
 
@@ -95,14 +96,13 @@ def update_webhook(
     )
 
     def decide() -> Decision[WebhookResult]:
-        loaded = load_app(engine, app_id)
-        facts, state = loaded.decide(command)
-        assert loaded.state is not None
-        assert state is not None
-        result = WebhookResult(app_id, state.webhooks[webhook_id], secret if new_secret else None)
-        kept = [sealed(engine, secret_id, app_id, "webhook", secret)] if new_secret else []
-        kept += no_longer_needed(engine, app_id, loaded.state, state)
-        return Decision(result, [loaded.change(app_id, facts)], secrets=kept)
+        return decision(
+            engine,
+            load_app(engine, app_id),
+            [command],
+            lambda state: WebhookResult(app_id, state.webhooks[webhook_id], secret if new_secret else None),
+            secrets=[sealed(engine, secret_id, app_id, "webhook", secret)] if new_secret else [],
+        )
 
     return engine.carry_out(context, decide)
 
@@ -120,9 +120,7 @@ def delete_webhook(engine: Engine, context: Context, app_id: UUID, webhook_id: U
         gone = loaded.state.webhooks.get(webhook_id)
         if gone is None:
             raise NotFound("this app has no such webhook")
-        facts, state = loaded.decide(DeleteWebhook(webhook_id=webhook_id))
-        assert state is not None
-        secrets = no_longer_needed(engine, app_id, loaded.state, state)
-        return Decision(WebhookResult(app_id, gone), [loaded.change(app_id, facts)], secrets=secrets)
+        command = DeleteWebhook(webhook_id=webhook_id)
+        return decision(engine, loaded, [command], lambda _: WebhookResult(app_id, gone))
 
     return engine.carry_out(context, decide)

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from tocsin.bootstrap import opened_record
-from tocsin.commands.apps import INSTANCE, CredentialResult, create_app, issue_credential
+from tocsin.commands.apps import INSTANCE, create_app
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import CredentialResult, issue_credential
 from tocsin.commands.engine import Engine
 from tocsin.commands.providers import configure_provider
 from tocsin.dialects import PROVISIONS

@@ -22,7 +22,7 @@ from tocsin.api.reads import after, as_json, limit, paged, reading
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
 from tocsin.api.writes import Answer, write
-from tocsin.commands.apps import CredentialResult, issue_credential, revoke_credential
+from tocsin.commands.credentials import CredentialResult, issue_credential, revoke_credential
 from tocsin.domain import app as app_rules
 from tocsin.domain.errors import NotFound
 from tocsin.domain.events.app import CredentialIssued, CredentialRevoked

@@ -14,7 +14,7 @@ from marshmallow import fields, validate
 from msgspec import UNSET, UnsetType
 
 from tocsin.api.native.access import DIALECT, KIND
-from tocsin.commands.apps import CredentialResult
+from tocsin.commands.credentials import CredentialResult
 from tocsin.commands.providers import ProviderResult
 from tocsin.commands.secrets import HASHED, KEPT
 from tocsin.domain.app import MAX_NAME, MAX_SCOPE, MAX_TEXT, ROLES

@@ -16,8 +16,9 @@ from serving import serving
 
 from tocsin.api.app import create_app
 from tocsin.api.services import Services
-from tocsin.commands.apps import INSTANCE, ensure_instance, issue_credential
+from tocsin.commands.apps import INSTANCE, ensure_instance
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential
 from tocsin.commands.engine import Engine
 from tocsin.commands.secrets import SecretChecks
 from tocsin.domain.entry import system

@@ -8,8 +8,9 @@ import pytest
 from commands.test_claims import derived, stored
 
 from tocsin.commands.app_lives import close_app, open_app
-from tocsin.commands.apps import change_app, issue_credential, load_app
+from tocsin.commands.apps import change_app, load_app
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential
 from tocsin.commands.engine import Engine
 from tocsin.commands.providers import configure_provider
 from tocsin.domain.app import CreateTag, DisableApp

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from tocsin.commands.apps import change_app, change_settings, load_app
+from tocsin.commands.apps import change_app, load_app
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
+from tocsin.commands.settings import change_settings
 from tocsin.domain.app import DisableApp, UpdateApp
 from tocsin.domain.errors import Conflict
 

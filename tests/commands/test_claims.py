@@ -7,9 +7,10 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin.commands.apps import create_app, issue_credential, revoke_credential
+from tocsin.commands.apps import create_app
 from tocsin.commands.claims import claims_of
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential, revoke_credential
 from tocsin.commands.devices import Registration, change_device, register_devices, update_device
 from tocsin.commands.engine import Engine
 from tocsin.domain.device import RetireDevice

@@ -9,8 +9,9 @@ import pytest
 from vault_contents import is_kept, kept
 
 from tocsin.commands.app_lives import close_app
-from tocsin.commands.apps import change_app, issue_credential, load_app, revoke_credential
+from tocsin.commands.apps import change_app, load_app
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential, revoke_credential
 from tocsin.commands.engine import Engine
 from tocsin.commands.providers import configure_provider, keep_provider_part
 from tocsin.commands.webhooks import create_webhook, delete_webhook, update_webhook

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from tocsin.commands.apps import issue_credential, revoke_credential
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential, revoke_credential
 from tocsin.commands.engine import Engine
 from tocsin.commands.secrets import REMEMBERED, REMEMBERED_SECONDS, Remembered, SecretChecks
 from tocsin.commands.users import change_password, create_user

@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from tocsin.commands.apps import change_app, issue_credential, revoke_credential
+from tocsin.commands.apps import change_app
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential, revoke_credential
 from tocsin.commands.engine import Engine
 from tocsin.commands.providers import configure_provider
 from tocsin.commands.secrets import SecretChecks

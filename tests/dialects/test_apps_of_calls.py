@@ -42,8 +42,8 @@ def apps(services: Services) -> dict[str, UUID]:
         "neither": create_app(engine, context(), "Neither"),
     }
     found = {name: done.result.app_id for name, done in made.items()}
-    defaults = {name: {"default": True} for name in ("moxie", "thinkbit")}
-    change_settings(engine, context(), found["default"], lambda _: defaults)
+    for dialect in ("moxie", "thinkbit"):
+        change_settings(engine, context(), found["default"], dialect, lambda _: {"default": True})
     return found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from tocsin.api.dialects.baasbox.access import ADMINISTRATOR, KIND, NAME, REGISTERED
-from tocsin.commands.apps import issue_credential
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential
 from tocsin.commands.engine import Engine
 from tocsin.commands.secrets import random_secret
 from tocsin.commands.users import create_user

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -22,11 +20,7 @@ def ensure_default(engine: Engine, context: Context, app_id: UUID, dialect: str,
     if not sandbox and _has_default(engine, dialect):
         return
     own = Context(context.actor, correlation_id=context.correlation_id)
-
-    def as_default(settings: Mapping[str, Any]) -> dict[str, Any]:
-        return {**settings, dialect: {**settings.get(dialect, {}), "default": True}}
-
-    change_settings(engine, own, app_id, as_default)
+    change_settings(engine, own, app_id, dialect, lambda before: {**before, "default": True})
 
 
 def _has_default(engine: Engine, dialect: str) -> bool:

@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 from tocsin.api.dialects.mobilefirst.access import APP_SECRET, CLIENT, DEVICE_SECRET
 from tocsin.api.dialects.mobilefirst.applications import NAME
-from tocsin.commands.apps import INSTANCE, issue_credential
+from tocsin.commands.apps import INSTANCE
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential
 from tocsin.commands.engine import Engine
 from tocsin.domain.errors import Conflict
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from tocsin.api.dialects.moxie.signatures import KIND, NAME
-from tocsin.commands.apps import issue_credential
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential
 from tocsin.commands.engine import Engine
 from tocsin.dialects.defaults import ensure_default
 

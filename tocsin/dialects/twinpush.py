@@ -6,8 +6,9 @@ import secrets
 from uuid import UUID
 
 from tocsin.api.dialects.twinpush.access import API_ROLE, CREATOR_ROLE, KIND, NAME
-from tocsin.commands.apps import create_app, issue_credential
+from tocsin.commands.apps import create_app
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential
 from tocsin.commands.engine import Engine
 
 

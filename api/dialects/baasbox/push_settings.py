@@ -166,11 +166,10 @@ def _opened(app_id: UUID, profile: str, half: Kind) -> bytes | None:
 
 
 def _store(caller: Caller, key: str, value: str) -> None:
-    def change(settings: Mapping[str, Any]) -> dict[str, Any]:
-        own = settings_of(settings, NAME)
-        return {**settings, NAME: {**own, "push": {**settings_of(own, "push"), key: value}}}
+    def change(own: Mapping[str, Any]) -> dict[str, Any]:
+        return {**own, "push": {**settings_of(own, "push"), key: value}}
 
-    change_settings(services().engine, _context(caller), caller.app_id, change)
+    change_settings(services().engine, _context(caller), caller.app_id, NAME, change)
 
 
 def _context(caller: Caller) -> Context:

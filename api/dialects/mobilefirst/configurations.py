@@ -24,7 +24,7 @@ from tocsin.api.providers import set_key
 from tocsin.api.reads import reading
 from tocsin.api.requests import context
 from tocsin.api.services import services
-from tocsin.commands.apps import change_settings
+from tocsin.commands.settings import change_settings
 from tocsin.domain.audience import DEFAULT_PROFILE
 from tocsin.domain.credentials import ApnsCertificate, read_apns_certificate
 from tocsin.domain.errors import Invalid, Unavailable

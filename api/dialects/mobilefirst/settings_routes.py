@@ -18,7 +18,8 @@ from tocsin.api.dialects.routing import serving
 from tocsin.api.requests import accepts, context
 from tocsin.api.services import services
 from tocsin.api.writes import readable
-from tocsin.commands.apps import change_app, change_settings
+from tocsin.commands.apps import change_app
+from tocsin.commands.settings import change_settings
 from tocsin.domain.app import RemoveProvider
 
 OCTETS = "application/octet-stream"

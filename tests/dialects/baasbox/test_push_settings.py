@@ -15,7 +15,6 @@ from tocsin.api.services import Services
 from tocsin.commands.apps import change_app, create_app, load_enabled
 from tocsin.commands.context import Context
 from tocsin.commands.providers import configure_provider
-from tocsin.commands.settings import change_settings
 from tocsin.domain.app import UpdateApp
 from tocsin.domain.entry import system
 from tocsin.sandbox.certificates import make_apns_client, make_authority
@@ -185,10 +184,10 @@ def test_settings_that_somebody_spoilt_are_as_if_they_were_not_there(
     key = CERTIFICATE.format(3, "production")
     before = load_enabled(services.engine, app_id).settings
     for own in (value, {"push": value, "session_timeout": value}, {"push": {key: value}, "disabled_endpoints": value}):
-        change_settings(services.engine, Context(system("test")), app_id, lambda _, own=own: {"baasbox": own})
+        change_app(services.engine, Context(system("test")), app_id, UpdateApp(settings={"baasbox": own}))
         assert admin.get(PATH + key).status_code == 200
         assert put(admin, key + ".password", "x").json["data"].startswith("Kept, and used once both")
-    change_settings(services.engine, Context(system("test")), app_id, lambda _: before)
+    change_app(services.engine, Context(system("test")), app_id, UpdateApp(settings=before))
 
 
 def halves_and_whole(services: Services, app_id: UUID, profile: str) -> dict[str, UUID]:

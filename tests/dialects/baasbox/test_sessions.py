@@ -27,7 +27,7 @@ def setting(services: Services, app_id: UUID) -> Iterator[Setting]:
     """Changes the app's settings of this API; they are empty again afterwards."""
 
     def store(own: Mapping[str, Any]) -> None:
-        change_settings(services.engine, Context(system("test")), app_id, lambda all_: {**all_, "baasbox": own})
+        change_settings(services.engine, Context(system("test")), app_id, "baasbox", lambda _: own)
 
     yield lambda **own: store(own)
     store({})

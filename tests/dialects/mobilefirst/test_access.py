@@ -14,8 +14,9 @@ from flask import Flask
 from dialects.mobilefirst.client import Client, basic
 from dialects.mobilefirst.conftest import provisioned
 from tocsin.api.services import Services
-from tocsin.commands.apps import INSTANCE, change_app, issue_credential, revoke_credential
+from tocsin.commands.apps import INSTANCE, change_app
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential, revoke_credential
 from tocsin.commands.tokens import read_access_token, revoke_access_token
 from tocsin.domain.app import UpdateApp
 from tocsin.domain.entry import system

@@ -15,8 +15,8 @@ from dialects.moxie.client import DATE, HOST, NONCE, Client, sign
 from tocsin.api.app import create_app
 from tocsin.api.dialects.moxie.signatures import signature
 from tocsin.api.services import Services
-from tocsin.commands.apps import issue_credential, revoke_credential
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential, revoke_credential
 from tocsin.domain.entry import system
 
 CHALLENGE = 'HMACDigest realm="HMACDigest Moxie", reason="{}", algorithm="HMAC-SHA-1", '

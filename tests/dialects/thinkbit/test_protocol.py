@@ -206,12 +206,12 @@ def setting(services: Services, app_id: UUID) -> Iterator[Callable[..., None]]:
             asked.append(settings)
             return change(settings)
 
-        done = change_settings(services.engine, Context(system("test")), app_id, asking)
+        done = change_settings(services.engine, Context(system("test")), app_id, "thinkbit", asking)
         assert services.waiter.wait_for(done.position, ["apps"], PATIENCE)
         return asked[-1]
 
     def change(**own: Any) -> None:
-        before.append(store(lambda settings: {**settings, "thinkbit": {**settings["thinkbit"], **own}}))
+        before.append(store(lambda settings: {**settings, **own}))
 
     yield change
     store(lambda _: before[0])

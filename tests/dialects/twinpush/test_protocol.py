@@ -12,8 +12,9 @@ from flask import Flask
 
 from dialects.twinpush.client import API, CREATOR, Client, await_position, new_app, refusal
 from tocsin.api.services import Services
-from tocsin.commands.apps import change_app, issue_credential, revoke_credential
+from tocsin.commands.apps import change_app
 from tocsin.commands.context import Context
+from tocsin.commands.credentials import issue_credential, revoke_credential
 from tocsin.domain.app import DisableApp
 from tocsin.domain.entry import system
 
