@@ -13,10 +13,11 @@ from tocsin.api.native.access import AUDITOR, EVERYBODY, caller, needs
 from tocsin.api.native.apps_json import AppAnswer, AppChanges, AppForm, ReasonForm
 from tocsin.api.native.document import AS_OF, lists, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
+from tocsin.api.native.writing import write
 from tocsin.api.reads import after, as_json, limit, paged, reading
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
-from tocsin.api.writes import Answer, write
+from tocsin.api.writes import Answer
 from tocsin.commands.apps import AppResult, change_app, create_app
 from tocsin.domain import app as app_rules
 from tocsin.domain.app import DisableApp, EnableApp, UpdateApp
@@ -35,10 +36,7 @@ blueprint = Resources("apps", __name__, url_prefix="/v1", description="Apps: who
 @writes(201, kind=AppAnswer, description="The app.")
 def create(form: dict[str, Any]) -> Response:
     """Create an app. Takes an admin of the instance."""
-    who = caller()
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: create_app(services().engine, context, **form),
         lambda result: Answer(201, apps_json.of_result(result), {"Location": _address(result)}),
         SERVES,
@@ -113,10 +111,7 @@ def past(app_id: UUID) -> Response:
 
 
 def _change(app_id: UUID, command: Any) -> Response:
-    who = caller()
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: change_app(services().engine, context, app_id, command),
         lambda result: Answer(200, apps_json.of_result(result)),
         SERVES,

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Response, request
 
 from tocsin.api.bodies import Resources
-from tocsin.api.native.access import AUDITOR, caller, needs
+from tocsin.api.native.access import AUDITOR, needs
 from tocsin.api.native.credentials_json import (
     CredentialAnswer,
     CredentialForm,
@@ -18,10 +18,11 @@ from tocsin.api.native.credentials_json import (
 )
 from tocsin.api.native.document import AS_OF, REASON, lists, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
+from tocsin.api.native.writing import write
 from tocsin.api.reads import after, as_json, limit, paged, reading
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
-from tocsin.api.writes import Answer, write
+from tocsin.api.writes import Answer
 from tocsin.commands.credentials import CredentialResult, issue_credential, revoke_credential
 from tocsin.domain import app as app_rules
 from tocsin.domain.errors import NotFound
@@ -41,15 +42,12 @@ blueprint = Resources(
 @writes(201, kind=CredentialAnswer, description="The credential; its secret is shown this once.")
 def issue(form: dict[str, Any], app_id: UUID) -> Response:
     """Issue a credential. The answer holds its secret, this once."""
-    who = caller()
 
     def answer(result: CredentialResult, shown: bool) -> Answer:
         location = address_of("credentials.get", app_id=app_id, credential_id=result.credential.credential_id)
         return Answer(201, credential_issued(result, shown=shown), {"Location": location, "Cache-Control": "no-store"})
 
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: issue_credential(services().engine, context, app_id, **form),
         lambda result: answer(result, True),
         SERVES,
@@ -87,10 +85,8 @@ def get(app_id: UUID, credential_id: UUID) -> Response:
 @writes(204, description="Revoked.", parameters=[REASON])
 def revoke(app_id: UUID, credential_id: UUID) -> Response:
     """Revoke a credential: it opens nothing from now on."""
-    who, reason = caller(), request.args.get("reason")
+    reason = request.args.get("reason")
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: revoke_credential(services().engine, context, app_id, credential_id, reason),
         lambda _: Answer(204),
         SERVES,

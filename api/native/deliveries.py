@@ -26,10 +26,11 @@ from tocsin.api.native.document import lists, one_of, query, reads, writes
 from tocsin.api.native.events_json import in_clear
 from tocsin.api.native.recomputed import NDJSON, Recomputed, answered
 from tocsin.api.native.sends import READERS, known_send
+from tocsin.api.native.writing import write
 from tocsin.api.reads import after, as_json, await_position, chosen, limit, paged, reading
 from tocsin.api.requests import accepts
 from tocsin.api.services import services
-from tocsin.api.writes import Answer, write
+from tocsin.api.writes import Answer
 from tocsin.commands.receipts import record_receipt
 from tocsin.commands.sends import load_send
 from tocsin.domain.errors import Conflict
@@ -109,11 +110,9 @@ def of_device(app_id: UUID, device_id: UUID) -> Response:
 @writes(201, kind=ReceiptAnswer, description="What the phone has reported so far.")
 def report(form: dict[str, Any], app_id: UUID, send_id: UUID) -> Response:
     """Record what a phone reports of a push: `received`, `opened`. The same report again changes nothing."""
-    who, device_id = caller(), form["device_id"]
+    device_id = form["device_id"]
     command = REPORTS[form["event"]](send_id=send_id, device_id=device_id, at=form["at"])
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: record_receipt(services().engine, context, app_id, send_id, device_id, command, was_addressed),
         lambda result: Answer(201, receipt_of_result(result)),
         SERVES,

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Response, request
 
 from tocsin.api.bodies import Resources
-from tocsin.api.native.access import AUDITOR, REGISTRAR, caller, needs
+from tocsin.api.native.access import AUDITOR, REGISTRAR, needs
 from tocsin.api.native.apps_json import ReasonForm
 from tocsin.api.native.devices_json import (
     DeviceAnswer,
@@ -22,10 +22,11 @@ from tocsin.api.native.devices_json import (
 )
 from tocsin.api.native.document import AS_OF, lists, one_of, query, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
+from tocsin.api.native.writing import write
 from tocsin.api.reads import after, as_json, chosen, limit, paged, reading, within
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
-from tocsin.api.writes import Answer, write
+from tocsin.api.writes import Answer
 from tocsin.commands.devices import DeviceResult, Registration, change_device, register_device, update_device
 from tocsin.commands.people import ALIAS, USER
 from tocsin.domain import device as device_rules
@@ -107,10 +108,7 @@ def get(app_id: UUID, device_id: UUID) -> Response:
 @writes(200, kind=DeviceAnswer, description="The device.")
 def change(form: dict[str, Any], app_id: UUID, device_id: UUID) -> Response:
     """Change what is set of a device."""
-    who = caller()
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: update_device(services().engine, context, app_id, device_id, **form),
         lambda result: Answer(200, of_result(result)),
         SERVES,
@@ -185,15 +183,12 @@ def known_device(app_id: UUID, device_id: UUID) -> devices.Device:
 
 
 def _register(app_id: UUID, registration: Registration) -> Response:
-    who = caller()
 
     def answer(result: DeviceResult) -> Answer:
         location = address_of("devices.get", app_id=app_id, device_id=result.device_id)
         return Answer(201 if result.created else 200, of_result(result), {"Location": location})
 
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: register_device(services().engine, context, app_id, registration),
         answer,
         SERVES,
@@ -201,10 +196,7 @@ def _register(app_id: UUID, registration: Registration) -> Response:
 
 
 def _carry_out(app_id: UUID, device_id: UUID, command: Any, status: int = 200) -> Response:
-    who = caller()
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: change_device(services().engine, context, app_id, device_id, command),
         lambda result: Answer(status, None if status == 204 else of_result(result)),
         SERVES,

@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import Response, request
 
 from tocsin.api.bodies import Resources
-from tocsin.api.native.access import AUDITOR, EVERYBODY, SENDER, caller, needs
+from tocsin.api.native.access import AUDITOR, EVERYBODY, SENDER, needs
 from tocsin.api.native.document import AS_OF, REASON, lists, one_of, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
 from tocsin.api.native.notifications_json import (
@@ -20,10 +20,11 @@ from tocsin.api.native.notifications_json import (
     of_row,
     of_state,
 )
+from tocsin.api.native.writing import write
 from tocsin.api.reads import after, as_json, chosen, limit, paged, reading
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
-from tocsin.api.writes import Answer, write
+from tocsin.api.writes import Answer
 from tocsin.commands.notifications import NotificationResult, change_notification, create_notification
 from tocsin.domain import notification as notification_rules
 from tocsin.domain.errors import NotFound
@@ -50,7 +51,7 @@ blueprint = Resources(
 @writes(201, kind=NotificationAnswer, description="The notification.")
 def create(form: dict[str, Any], app_id: UUID) -> Response:
     """Publish a notification. Nothing is pushed: a send does that."""
-    who, engine = caller(), services().engine
+    engine = services().engine
     now = engine.clock()
     command = CreateNotification(now=now, **{"starts_at": now, **form})
 
@@ -59,8 +60,6 @@ def create(form: dict[str, Any], app_id: UUID) -> Response:
         return Answer(201, of_result(result), {"Location": location})
 
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: create_notification(engine, context, app_id, command),
         answer,
         SERVES,
@@ -131,10 +130,7 @@ def change(
     app_id: UUID, notification_id: UUID, command: Any, answer: Callable[[NotificationResult], Answer]
 ) -> Response:
     """Carry out a command on a notification."""
-    who = caller()
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: change_notification(services().engine, context, app_id, notification_id, command),
         answer,
         SERVES,

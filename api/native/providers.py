@@ -20,10 +20,11 @@ from tocsin.api.native.credentials_json import (
 )
 from tocsin.api.native.document import AS_OF, also_as_form, lists, query, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
+from tocsin.api.native.writing import write
 from tocsin.api.providers import addresses_in
 from tocsin.api.reads import as_json, paged, reading, within
 from tocsin.api.services import services
-from tocsin.api.writes import Answer, write
+from tocsin.api.writes import Answer
 from tocsin.commands.apps import change_app
 from tocsin.commands.providers import configure_provider
 from tocsin.domain import app as app_rules
@@ -88,11 +89,9 @@ def configure(form: dict[str, Any], app_id: UUID, provider: str) -> Response:
 
     The secret comes as text, as base64, or as a file in a form (multipart/form-data, with `configuration` as JSON).
     """
-    who, profile, secret = caller(), _profile(), secret_of(form)
-    _check_addresses(who, provider, form["configuration"], secret)
+    profile, secret = _profile(), secret_of(form)
+    _check_addresses(caller(), provider, form["configuration"], secret)
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: configure_provider(
             services().engine,
             context,
@@ -141,10 +140,8 @@ def get(app_id: UUID, provider: str) -> Response:
 @writes(204, description="Removed.", parameters=[PROFILE])
 def remove(app_id: UUID, provider: str) -> Response:
     """Forget how the app reaches a provider: its devices are left out as `no-provider` from now on."""
-    who, command = caller(), RemoveProvider(provider=provider, profile=_profile())
+    command = RemoveProvider(provider=provider, profile=_profile())
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: change_app(services().engine, context, app_id, command),
         lambda _: Answer(204),
         SERVES,

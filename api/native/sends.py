@@ -10,15 +10,16 @@ from flask import Response, request
 
 from tocsin.api.bodies import Resources
 from tocsin.api.certainty import matches_anybody
-from tocsin.api.native.access import AUDITOR, OPERATOR, SENDER, caller, needs
+from tocsin.api.native.access import AUDITOR, OPERATOR, SENDER, needs
 from tocsin.api.native.document import AS_OF, lists, one_of, query, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
 from tocsin.api.native.sends_forms import CancelForm, PreviewForm, SendForm, audience_of, message_of, request_of
 from tocsin.api.native.sends_json import PayloadAnswer, PreviewAnswer, SendAnswer, of_result, of_row, of_state
+from tocsin.api.native.writing import write
 from tocsin.api.reads import after, as_json, chosen, limit, paged, reading
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
-from tocsin.api.writes import Answer, write
+from tocsin.api.writes import Answer
 from tocsin.commands.apps import load_enabled
 from tocsin.commands.sends import SendResult, cancel_send, request_send
 from tocsin.domain import send as send_rules
@@ -73,11 +74,9 @@ def preview(form: dict[str, Any], app_id: UUID) -> Response:
 @writes(202, kind=SendAnswer, description="It is recorded and goes on by itself; `Location` tells how.")
 def create(form: dict[str, Any], app_id: UUID) -> Response:
     """Push a message, a notification or a follow-up to an audience, at once or at `not_before`."""
-    who, engine = caller(), services().engine
+    engine = services().engine
     command = request_of(form, services().digest, app_id, engine.clock())
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: request_send(engine, context, app_id, command, matches=partial(matches_anybody, app_id)),
         _accepted,
         SERVES,
@@ -115,10 +114,7 @@ def get(app_id: UUID, send_id: UUID) -> Response:
 @writes(200, kind=SendAnswer, description="The send.")
 def cancel(form: dict[str, Any], app_id: UUID, send_id: UUID) -> Response:
     """Stop a send: devices that no worker has claimed are not sent to."""
-    who = caller()
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: cancel_send(services().engine, context, app_id, send_id, form["reason"]),
         lambda result: Answer(200, of_result(result)),
         SERVES,

@@ -9,14 +9,15 @@ from uuid import UUID
 from flask import Response
 
 from tocsin.api.bodies import Resources
-from tocsin.api.native.access import AUDITOR, EVERYBODY, REGISTRAR, caller, needs
+from tocsin.api.native.access import AUDITOR, EVERYBODY, REGISTRAR, needs
 from tocsin.api.native.document import AS_OF, lists, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
 from tocsin.api.native.tags_json import TagAnswer, TagChanges, TagForm, in_use, of_row, of_state
+from tocsin.api.native.writing import write
 from tocsin.api.reads import after, as_json, limit, paged, reading
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
-from tocsin.api.writes import Answer, write
+from tocsin.api.writes import Answer
 from tocsin.commands.apps import AppResult, change_app
 from tocsin.domain import app as app_rules
 from tocsin.domain.app import CreateTag, DeleteTag, UpdateTag
@@ -117,10 +118,7 @@ def past(app_id: UUID, tag: str) -> Response:
 
 
 def _change(app_id: UUID, command: Any, answer: Callable[[AppResult], Answer]) -> Response:
-    who = caller()
     return write(
-        who.actor,
-        who.credential_id,
         lambda context: change_app(services().engine, context, app_id, command),
         answer,
         SERVES,

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request
 
 from tocsin.api.bodies import Resources
-from tocsin.api.native.access import AUDITOR, REGISTRAR, caller, needs
+from tocsin.api.native.access import AUDITOR, REGISTRAR, needs
 from tocsin.api.native.apps_json import ReasonForm
 from tocsin.api.native.document import AS_OF, lists, query, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
 from tocsin.api.native.users_json import PasswordForm, UserAnswer, UserForm, of_result, of_row, of_state
+from tocsin.api.native.writing import write
 from tocsin.api.reads import after, as_json, limit, paged, reading
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
-from tocsin.api.writes import Answer, write
-from tocsin.commands.context import Context
-from tocsin.commands.engine import Done
+from tocsin.api.writes import Answer
 from tocsin.commands.people import USER
 from tocsin.commands.users import UserResult, change_password, change_user, create_user
 from tocsin.domain import user as user_rules
@@ -46,7 +44,11 @@ def create(form: dict[str, Any], app_id: UUID) -> Response:
         location = address_of("users.get", app_id=app_id, user_id=result.user_id)
         return Answer(201, of_result(result), {"Location": location})
 
-    return _write(lambda context: create_user(services().engine, context, app_id, **form), answer)
+    return write(
+        lambda context: create_user(services().engine, context, app_id, **form),
+        answer,
+        SERVES,
+    )
 
 
 @blueprint.route("/users", methods=["GET"])
@@ -86,9 +88,10 @@ def get(app_id: UUID, user_id: UUID) -> Response:
 @writes(200, kind=UserAnswer, description="The user.")
 def set_password(form: dict[str, Any], app_id: UUID, user_id: UUID) -> Response:
     """Set a user's password, or take it away. Their sessions end."""
-    return _write(
+    return write(
         lambda context: change_password(services().engine, context, app_id, user_id, form["password"]),
         lambda result: Answer(200, of_result(result)),
+        SERVES,
     )
 
 
@@ -118,12 +121,8 @@ def past(app_id: UUID, user_id: UUID) -> Response:
 
 
 def _change(app_id: UUID, user_id: UUID, command: Any) -> Response:
-    return _write(
+    return write(
         lambda context: change_user(services().engine, context, app_id, user_id, command),
         lambda result: Answer(200, of_result(result)),
+        SERVES,
     )
-
-
-def _write(command: Callable[[Context], Done[UserResult]], answer: Callable[[UserResult], Answer]) -> Response:
-    who = caller()
-    return write(who.actor, who.credential_id, command, answer, SERVES)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from flask import Response
 
 from tocsin.api.bodies import Resources
-from tocsin.api.native.access import AUDITOR, OPERATOR, caller, needs
+from tocsin.api.native.access import AUDITOR, OPERATOR, needs
 from tocsin.api.native.document import AS_OF, lists, one_of, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
 from tocsin.api.native.webhooks_json import (
@@ -23,12 +22,11 @@ from tocsin.api.native.webhooks_json import (
     webhook_of_state,
     webhook_with_secret,
 )
+from tocsin.api.native.writing import write
 from tocsin.api.reads import after, as_json, chosen, limit, paged, reading
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
-from tocsin.api.writes import Answer, write
-from tocsin.commands.context import Context
-from tocsin.commands.engine import Done
+from tocsin.api.writes import Answer
 from tocsin.commands.webhooks import WebhookResult, create_webhook, delete_webhook, update_webhook
 from tocsin.domain import app as app_rules
 from tocsin.domain.errors import NotFound
@@ -60,9 +58,10 @@ def create(form: dict[str, Any], app_id: UUID) -> Response:
         headers = {"Location": location, "Cache-Control": "no-store"}
         return Answer(201, webhook_with_secret(result, shown=shown), headers)
 
-    return _write(
+    return write(
         lambda context: create_webhook(services().engine, context, app_id, **form),
         lambda result: answer(result, True),
+        SERVES,
         kept=lambda result: answer(result, False),
     )
 
@@ -98,9 +97,10 @@ def get(app_id: UUID, webhook_id: UUID) -> Response:
 @writes(200, kind=WebhookAnswer, description="The webhook.")
 def change(form: dict[str, Any], app_id: UUID, webhook_id: UUID) -> Response:
     """Change where a webhook is or what it is told. Calls that are under way go to its new address."""
-    return _write(
+    return write(
         lambda context: update_webhook(services().engine, context, app_id, webhook_id, **form),
         lambda result: Answer(200, webhook_of_state(app_id, result.webhook)),
+        SERVES,
     )
 
 
@@ -113,9 +113,10 @@ def new_secret(app_id: UUID, webhook_id: UUID) -> Response:
     def answer(result: WebhookResult, shown: bool) -> Answer:
         return Answer(200, webhook_with_secret(result, shown=shown), {"Cache-Control": "no-store"})
 
-    return _write(
+    return write(
         lambda context: update_webhook(services().engine, context, app_id, webhook_id, new_secret=True),
         lambda result: answer(result, True),
+        SERVES,
         kept=lambda result: answer(result, False),
     )
 
@@ -125,7 +126,11 @@ def new_secret(app_id: UUID, webhook_id: UUID) -> Response:
 @writes(204, description="Told nothing more.")
 def delete(app_id: UUID, webhook_id: UUID) -> Response:
     """Delete a webhook. What it was still to be told is dropped."""
-    return _write(lambda context: delete_webhook(services().engine, context, app_id, webhook_id), lambda _: Answer(204))
+    return write(
+        lambda context: delete_webhook(services().engine, context, app_id, webhook_id),
+        lambda _: Answer(204),
+        SERVES,
+    )
 
 
 @blueprint.route("/webhooks/<uuid:webhook_id>/history", methods=["GET"])
@@ -162,15 +167,6 @@ def get_call(app_id: UUID, webhook_id: UUID, call_id: str) -> Response:
     if found is None:
         raise NotFound("there is no such call, or it is kept no longer", call=call_id)
     return as_json(call_answer(found, tries))
-
-
-def _write(
-    command: Callable[[Context], Done[WebhookResult]],
-    answer: Callable[[WebhookResult], Answer],
-    kept: Callable[[WebhookResult], Answer] | None = None,
-) -> Response:
-    who = caller()
-    return write(who.actor, who.credential_id, command, answer, SERVES, kept=kept)
 
 
 def _check(connection: Any, app_id: UUID, webhook_id: UUID) -> None:
