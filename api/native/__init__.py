@@ -40,6 +40,7 @@ BLUEPRINTS = (
 
 def register(app: Flask) -> None:
     """Add the native API, and its document at ``/openapi.json``, to an app."""
+    app.url_map.converters["tag"] = tags.TagInPath
     api = describe(app)
     for name, schema in components().items():
         api.spec.components.schema(name, schema)

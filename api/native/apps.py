@@ -107,7 +107,7 @@ def enable(app_id: UUID) -> Response:
 @tells_history()
 def past(app_id: UUID) -> Response:
     """Everything that ever happened to the app, its credentials, providers and tags."""
-    return history(app_id, app_id)
+    return history(app_id, app_id, "app")
 
 
 def _change(app_id: UUID, command: Any) -> Response:

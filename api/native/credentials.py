@@ -17,7 +17,7 @@ from tocsin.api.native.credentials_json import (
     credential_of_row,
 )
 from tocsin.api.native.document import AS_OF, REASON, lists, reads, writes
-from tocsin.api.native.history import as_of, history, stood, tells_history
+from tocsin.api.native.history import as_of, history_of_part, stood, tells_history
 from tocsin.api.native.writing import write
 from tocsin.api.reads import after, as_json, limit, paged, reading
 from tocsin.api.requests import address_of
@@ -98,7 +98,7 @@ def revoke(app_id: UUID, credential_id: UUID) -> Response:
 @tells_history()
 def past(app_id: UUID, credential_id: UUID) -> Response:
     """Its issue and its revocation."""
-    return history(
+    return history_of_part(
         app_id,
         app_id,
         lambda fact: isinstance(fact, CredentialIssued | CredentialRevoked) and fact.credential_id == credential_id,

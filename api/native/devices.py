@@ -170,7 +170,7 @@ def unsubscribe(app_id: UUID, device_id: UUID, tag: str) -> Response:
 @tells_history()
 def past(app_id: UUID, device_id: UUID) -> Response:
     """Everything that ever happened to the device, its subscriptions among it."""
-    return history(app_id, device_id)
+    return history(app_id, device_id, "device")
 
 
 def known_device(app_id: UUID, device_id: UUID) -> devices.Device:

@@ -10,7 +10,7 @@ from flask import Response, request
 from tocsin.api.bodies import Resources
 from tocsin.api.native.access import AUDITOR, EVERYBODY, SENDER, needs
 from tocsin.api.native.document import AS_OF, REASON, lists, reads, writes
-from tocsin.api.native.history import as_of, history, stood, tells_history
+from tocsin.api.native.history import as_of, history_of_part, stood, tells_history
 from tocsin.api.native.notifications import change, known_notification
 from tocsin.api.native.notifications_json import (
     FollowupAnswer,
@@ -102,7 +102,9 @@ def withdraw(app_id: UUID, notification_id: UUID, followup_id: int) -> Response:
 @tells_history()
 def past(app_id: UUID, notification_id: UUID, followup_id: int) -> Response:
     """Everything that ever happened to the follow-up."""
-    return history(app_id, notification_id, lambda fact: getattr(fact, "followup_id", None) == followup_id, "follow-up")
+    return history_of_part(
+        app_id, notification_id, lambda fact: getattr(fact, "followup_id", None) == followup_id, "follow-up"
+    )
 
 
 def _of_result(result: NotificationResult, number: int) -> FollowupAnswer:

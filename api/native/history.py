@@ -15,6 +15,7 @@ from tocsin.api.native.events_json import EventAnswer, event_answer
 from tocsin.api.reads import LARGEST_POSITION, after, encoded_cursor, limit, page_of
 from tocsin.api.services import services
 from tocsin.commands.engine import Aggregate, Loaded
+from tocsin.domain.catalog import name_of
 from tocsin.domain.entry import Entry, Fact
 from tocsin.domain.errors import Invalid, NotFound
 from tocsin.domain.rules import moment
@@ -57,29 +58,45 @@ def stood(app_id: UUID, stream_id: UUID, aggregate: Aggregate[Any], position: in
     return Loaded(stream_id, aggregate, entries).state, entries
 
 
-def history(app_id: UUID, stream_id: UUID, about: Callable[[Fact], bool] | None = None, what: str = "") -> Response:
-    """A page of a stream's events, oldest first, narrowed to those ``about`` one part of it. Raises NotFound.
+def history(app_id: UUID, stream_id: UUID, kind: str) -> Response:
+    """A page of a stream's events, oldest first. ``kind``: what their names begin with. Raises NotFound."""
+    return _page(app_id, stream_id, lambda fact: name_of(fact).partition(".")[0] == kind, kind, lambda: False)
 
-    ``what``: names the part, for the error where no event is about it.
+
+def history_of_part(
+    app_id: UUID,
+    stream_id: UUID,
+    about: Callable[[Fact], bool],
+    what: str,
+    known: Callable[[], bool] = lambda: False,
+) -> Response:
+    """A page of those events of a stream that are ``about`` one part of it, oldest first. Raises NotFound.
+
+    ``what``: names the part, for the error where no event is about it, unless it is ``known`` all the same.
     """
-    start = after(int) or 0
-    wanted = limit()
+    return _page(app_id, stream_id, about, what, known)
+
+
+def _page(
+    app_id: UUID, stream_id: UUID, about: Callable[[Fact], bool], what: str, known: Callable[[], bool]
+) -> Response:
+    start, wanted = after(int) or 0, limit()
     if services().record.apps_of([stream_id]).get(stream_id) != app_id:
         raise NotFound("there is no such thing", id=str(stream_id))
     found = _events(stream_id, start, wanted, about)
-    if about is not None and not found and not start:
+    if not found and not start and not known():
         raise NotFound(f"there is no such {what}")
     items = [event_answer(event, clear=caller().sees_people) for event in found[:wanted]]
     more = len(found) > wanted
     return page_of(items, encoded_cursor(b"%d" % found[wanted - 1].entry.originator_version) if more else None)
 
 
-def _events(stream_id: UUID, start: int, wanted: int, about: Callable[[Fact], bool] | None) -> list[FeedEvent]:
+def _events(stream_id: UUID, start: int, wanted: int, about: Callable[[Fact], bool]) -> list[FeedEvent]:
     """One more of the events wanted than a page takes, where there are so many."""
     found: list[FeedEvent] = []
     while len(found) <= wanted:
         read = services().feed.history(stream_id, after=start, limit=_READ)
-        found += [event for event in read if about is None or about(event.entry.fact)]
+        found += [event for event in read if about(event.entry.fact)]
         if len(read) < _READ:
             break
         start = read[-1].entry.originator_version

@@ -114,7 +114,7 @@ def withdraw(app_id: UUID, notification_id: UUID) -> Response:
 @tells_history()
 def past(app_id: UUID, notification_id: UUID) -> Response:
     """Everything that ever happened to the notification and its follow-ups."""
-    return history(app_id, notification_id)
+    return history(app_id, notification_id, "notification")
 
 
 def known_notification(app_id: UUID, notification_id: UUID) -> notifications.Notification:

@@ -19,7 +19,7 @@ from tocsin.api.native.credentials_json import (
     secret_of,
 )
 from tocsin.api.native.document import AS_OF, also_as_form, lists, query, reads, writes
-from tocsin.api.native.history import as_of, history, stood, tells_history
+from tocsin.api.native.history import as_of, history_of_part, stood, tells_history
 from tocsin.api.native.writing import write
 from tocsin.api.providers import addresses_in
 from tocsin.api.reads import as_json, paged, reading, within
@@ -154,7 +154,7 @@ def remove(app_id: UUID, provider: str) -> Response:
 def past(app_id: UUID, provider: str) -> Response:
     """Every configuration there was."""
     key = provider, _profile()
-    return history(
+    return history_of_part(
         app_id,
         app_id,
         lambda fact: isinstance(fact, ProviderConfigured | ProviderRemoved) and (fact.provider, fact.profile) == key,

@@ -126,7 +126,7 @@ def cancel(form: dict[str, Any], app_id: UUID, send_id: UUID) -> Response:
 @tells_history()
 def past(app_id: UUID, send_id: UUID) -> Response:
     """The send's own events; those of its deliveries are in the feed of events and under /deliveries."""
-    return history(app_id, send_id)
+    return history(app_id, send_id, "send")
 
 
 def known_send(app_id: UUID, send_id: UUID) -> sends.Send:

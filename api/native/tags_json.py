@@ -56,6 +56,6 @@ def in_use(tag: str, devices: int) -> TagAnswer:
     return TagAnswer(tag=tag, description="", created=False, devices=devices)
 
 
-def of_state(tag: str, description: str) -> TagAnswer:
+def of_state(tag: str, description: str, devices: int | UnsetType = UNSET) -> TagAnswer:
     """A tag as its app's events make it."""
-    return TagAnswer(tag=tag, description=description, created=True)
+    return TagAnswer(tag=tag, description=description, created=True, devices=devices)

@@ -117,7 +117,7 @@ def enable(app_id: UUID, user_id: UUID) -> Response:
 @tells_history()
 def past(app_id: UUID, user_id: UUID) -> Response:
     """Everything that ever happened to the account."""
-    return history(app_id, user_id)
+    return history(app_id, user_id, "user")
 
 
 def _change(app_id: UUID, user_id: UUID, command: Any) -> Response:

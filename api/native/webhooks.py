@@ -10,7 +10,7 @@ from flask import Response
 from tocsin.api.bodies import Resources
 from tocsin.api.native.access import AUDITOR, OPERATOR, needs
 from tocsin.api.native.document import AS_OF, lists, one_of, reads, writes
-from tocsin.api.native.history import as_of, history, stood, tells_history
+from tocsin.api.native.history import as_of, history_of_part, stood, tells_history
 from tocsin.api.native.webhooks_json import (
     STATUSES,
     CallAnswer,
@@ -139,7 +139,9 @@ def delete(app_id: UUID, webhook_id: UUID) -> Response:
 def past(app_id: UUID, webhook_id: UUID) -> Response:
     """Its creation, its changes, its deletion."""
     kinds = WebhookCreated | WebhookUpdated | WebhookDeleted
-    return history(app_id, app_id, lambda fact: isinstance(fact, kinds) and fact.webhook_id == webhook_id, "webhook")
+    return history_of_part(
+        app_id, app_id, lambda fact: isinstance(fact, kinds) and fact.webhook_id == webhook_id, "webhook"
+    )
 
 
 @blueprint.route("/webhooks/<uuid:webhook_id>/calls", methods=["GET"])

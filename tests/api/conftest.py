@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from calling import AppendsNothing, Caller
@@ -109,6 +110,14 @@ def make_services(engine: Engine, waiter: Waiter) -> MakeServices:
 @pytest.fixture(scope="module")
 def app(make_services: MakeServices, projector: None) -> Flask:
     return create_app(make_services())
+
+
+@pytest.fixture(scope="module")
+def document(app: Flask) -> dict[str, Any]:
+    """What the API says of itself."""
+    answer = app.test_client().get("/openapi.json")
+    assert answer.status_code == 200
+    return dict(answer.json)
 
 
 @pytest.fixture(scope="module")
