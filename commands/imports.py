@@ -13,9 +13,11 @@ from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tocsin.commands.context import Context, Once
 from tocsin.commands.devices import LineResult, Registration, register_devices
@@ -30,8 +32,36 @@ LONGEST_LINE = 64 * 1024
 """Bytes of one line; a registration takes a few hundred."""
 
 
-class _Line(Registration, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A registration as a line says it: what it does not know it refuses."""
+class _Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A registration as a line says it: what clients may say of a device and no more."""
+
+    platform: str
+    device_id: UUID | None = None
+    external_id: str | None = None
+    token: str | UnsetType | None = UNSET
+    user: str | UnsetType | None = UNSET
+    alias: str | UnsetType | None = UNSET
+    phone: str | UnsetType | None = UNSET
+    properties: dict[str, Any] | UnsetType | None = UNSET
+    environment: str | UnsetType | None = UNSET
+    attributes: dict[str, Any] = {}
+    tags: tuple[str, ...] = ()
+
+    def registration(self) -> Registration:
+        """What it asks for."""
+        return Registration(
+            platform=self.platform,
+            device_id=self.device_id,
+            external_id=self.external_id,
+            token=self.token,
+            user=self.user,
+            alias=self.alias,
+            phone=self.phone,
+            properties=self.properties,
+            environment=self.environment,
+            attributes=self.attributes,
+            tags=self.tags,
+        )
 
 
 class LineAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -81,7 +111,7 @@ def import_devices(
                 break
             if not read:
                 break
-            digest = hashlib.sha256(b"\n".join(read)).digest()
+            digest = hashlib.sha256(app_id.bytes + b"\n".join(read)).digest()
             batch = _Batch(first, read)
             once = replace(context, once=Once(scope, f"{key}:{first}", digest, batch.render))
             turn = _Turn(turn)
@@ -147,7 +177,7 @@ def _read(line: bytes) -> Registration | TocsinError:
     if len(line) > LONGEST_LINE:
         return Invalid(f"a line has at most {LONGEST_LINE} bytes")
     try:
-        return _decoder.decode(line)
+        return _decoder.decode(line).registration()
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at ")
         named = _NAMED.search(message)
