@@ -15,7 +15,7 @@ from tocsin.commands.people import EXTERNAL_ID, TOKEN, token_digest, user
 from tocsin.domain import device, group, usage
 from tocsin.domain.device import ChangeToken, Device, RegisterDevice, RetireDevice, Subscribe, UpdateDevice
 from tocsin.domain.entry import Fact
-from tocsin.domain.errors import Conflict, Invalid
+from tocsin.domain.errors import Conflict, Invalid, NotFound
 from tocsin.domain.events.device import Retirement
 from tocsin.domain.events.group import GroupLeft, Leaving
 from tocsin.domain.group import Group, JoinGroup
@@ -23,6 +23,7 @@ from tocsin.domain.identity import DERIVED, group_stream_id
 from tocsin.domain.personal import Personal
 from tocsin.domain.platforms import provider_for
 from tocsin.domain.rules import Command, between, text
+from tocsin.domain.tags import tag_name
 from tocsin.domain.usage import ReportUsage
 from tocsin.eventlog.unit import Claim
 
@@ -106,6 +107,7 @@ class Registrar:
         self._holds: dict[ClaimKey, UUID] = {}
         self._known: set[ClaimKey] = set()
         self._open: dict[UUID, _Open] = {}
+        self._taken: set[UUID] = set()
         self._groups: dict[UUID, _OpenGroup] = {}
         self._seen: set[UUID] = set()
         self._tokens: dict[tuple[str, str, str | None], ClaimKey] = {}
@@ -122,7 +124,7 @@ class Registrar:
         returns = opened.state is None or opened.state.retired is not None
         tags = (*registration.tags_when_new, *registration.tags) if returns else registration.tags
         commands: list[Any] = [self._command(device_id, registration)]
-        commands += [Subscribe(tag=tag) for tag in tags]
+        commands += [Subscribe(tag=tag_name(tag, "tags")) for tag in tags]
         result = self._carry_out(device_id, registration, commands, created)
         if registration.group is not None:
             self._join(device_id, registration, returns)
@@ -251,7 +253,7 @@ class Registrar:
 
     def _meant(self, registration: Registration) -> UUID:
         if registration.device_id is not None:
-            self._check_id(registration.device_id)
+            self._check_id(registration.device_id, registration.external_id)
             return registration.device_id
         if registration.external_id is not None:
             return self._holder(self._external_key(registration.external_id)) or next(self._ids)
@@ -259,15 +261,17 @@ class Registrar:
             return self._holder(claim) or next(self._ids)
         return next(self._ids)
 
-    def _check_id(self, device_id: UUID) -> None:
+    def _check_id(self, device_id: UUID, external_id: str | None) -> None:
         """Ids that follow from others (``domain.identity``) are those of streams to come: a device in the place of a
         send's next chunk would stop the send and whoever reads of it."""
-        entries = self._opened(device_id).loaded.entries
-        if entries and entries[0].app_id != self._app_id:
+        entries = () if device_id in self._taken else self._opened(device_id).loaded.entries
+        if device_id in self._taken or (entries and entries[0].app_id != self._app_id):
             raise Conflict("this device id is taken: choose another", field="device_id")
         if not entries and device_id.version == DERIVED:
             raise Invalid("a device id of your own may not be a UUID of version 5: choose one of version 4 or 7",
                           field="device_id")  # fmt: skip
+        if external_id is not None and self._holder(self._external_key(external_id)) not in (None, device_id):
+            raise Conflict("another device has this external id", field="external_id")
 
     def _command(self, device_id: UUID, registration: Registration) -> RegisterDevice:
         def personal(value: Any) -> Any:
@@ -333,9 +337,14 @@ class Registrar:
             return
         found = self._engine.record.load_many(device_ids)
         for device_id in device_ids - self._open.keys():
-            loaded = Loaded(device_id, device, found.get(device_id, []))
+            try:
+                loaded = Loaded(device_id, device, found.get(device_id, []))
+            except NotFound:
+                self._taken.add(device_id)
+                continue
             self._open[device_id] = _Open(loaded, [], loaded.state)
-        claims = {claim for one in device_ids if (claim := self._token_claim(self._open[one].loaded.state))}
+        opened = [self._open[one] for one in device_ids if one in self._open]
+        claims = {claim for one in opened if (claim := self._token_claim(one.loaded.state))}
         if claims - self._known:
             self._look_up(claims - self._known)
 

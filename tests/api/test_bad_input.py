@@ -50,7 +50,7 @@ FIELDS: list[tuple[str, str, Any, str | None]] = [
     ("POST", "/devices", {"platform": "ios", "environment": "test"}, "environment"),
     ("POST", "/devices", {"platform": "ios", "user": " "}, "user"),
     ("POST", "/devices", {"platform": "ios", "user": "a\0b"}, "user"),
-    ("POST", "/devices", {"platform": "ios", "tags": ["a!b"]}, "tag"),
+    ("POST", "/devices", {"platform": "ios", "tags": ["a!b"]}, "tags"),
     ("POST", "/sends", {"audience": EVERYONE}, "message"),
     ("POST", "/sends", {"message": MESSAGE}, "audience"),
     ("POST", "/sends", {"message": {}, "audience": EVERYONE}, "message"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from uuid import uuid4
 
 import pytest
 from calling import AppendsNothing, Caller, token
@@ -29,6 +30,30 @@ def theirs(other: Caller, record: Record) -> dict[str, str]:
 @pytest.fixture
 def ours(campus: Caller, record: Record) -> dict[str, str]:
     return things(campus, record)
+
+
+def test_a_line_of_an_import_that_names_another_thing_is_refused_and_no_other(
+    campus: Caller, ours: dict[str, str], theirs: dict[str, str]
+) -> None:
+    ids = [ours["send_id"], theirs["device_id"], theirs["send_id"], None]
+    lines = [json.dumps({"platform": "ios", **({} if one is None else {"device_id": one})}) for one in ids]
+    told = campus.post("/devices/import", "\n".join(lines).encode(), headers=NDJSON).text.splitlines()
+    statuses = [json.loads(line) for line in told[:4]]
+    assert [one["status"] for one in statuses] == ["refused", "refused", "refused", "created"]
+    assert {one["field"] for one in statuses[:3]} == {"device_id"}
+
+
+def test_an_external_id_is_not_taken_from_the_device_that_has_it(
+    campus: Caller, appends_nothing: AppendsNothing
+) -> None:
+    first = campus.post("/devices", {"platform": "ios", "external_id": "one"}).json["device_id"]
+    with appends_nothing():
+        for method, address in (("POST", "/devices"), ("PUT", f"/devices/{uuid4()}")):
+            body = {"platform": "ios", "external_id": "one"}
+            refused = campus.call(method, address, {**body, "device_id": str(uuid4())} if method == "POST" else body)
+            assert (refused.status_code, refused.json["field"]) == (409, "external_id"), refused.text
+    again = campus.put(f"/devices/{first}", {"platform": "ios", "external_id": "one", "user": "ada"})
+    assert again.json["device_id"] == first
 
 
 def test_an_idempotency_key_never_answers_for_another_app(
