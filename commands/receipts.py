@@ -43,7 +43,7 @@ def record_receipt(
         if loaded.state is None:
             load_send(engine, app_id, send_id)
             if not addressed(send_id, device_id):
-                raise NotFound("nothing of this send went to this device", device=str(device_id))
+                raise NotFound("nothing of this send went to this device", field="device_id", device=str(device_id))
         facts, state = loaded.decide(command)
         return Decision(ReceiptResult(send_id, device_id, state), [loaded.change(app_id, facts, root_id=send_id)])
 

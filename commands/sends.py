@@ -175,8 +175,7 @@ def _with_subject(engine: Engine, app_id: UUID, request: RequestSend) -> Request
     subject = request.subject
     if subject.notification_id is None:
         return request
-    notification = load_notification(engine, app_id, subject.notification_id).state
-    assert notification is not None
+    notification = _pushed(engine, app_id, subject.notification_id)
     _check_in_force(engine, notification, request.past_validity)
     message = request.message
     if message == Message():
@@ -186,13 +185,23 @@ def _with_subject(engine: Engine, app_id: UUID, request: RequestSend) -> Request
     return replace(request, message=message, expires_at=request.expires_at or notification.expires_at)
 
 
+def _pushed(engine: Engine, app_id: UUID, notification_id: UUID) -> Notification:
+    try:
+        notification = load_notification(engine, app_id, notification_id).state
+    except NotFound as error:
+        raise NotFound(error.message, field="subject.notification_id", **error.facts) from error
+    assert notification is not None
+    return notification
+
+
 def _check_in_force(engine: Engine, notification: Notification, past_validity: bool) -> None:
     if notification.withdrawn:
         raise Conflict("this notification was withdrawn: it can no longer be pushed")
     expired = notification.expires_at is not None and notification.expires_at <= engine.clock()
     if expired and not past_validity:
         raise Invalid(
-            "this notification has expired: give it a later expires_at, or push a new one", field="notification_id"
+            "this notification has expired: give it a later expires_at, or push a new one",
+            field="subject.notification_id",
         )
 
 
@@ -201,7 +210,7 @@ def _message_of(notification: Notification, followup_id: int | None) -> Message:
     if followup_id is not None:
         followup = notification.followups.get(followup_id)
         if followup is None:
-            raise NotFound("there is no such follow-up", followup=followup_id)
+            raise NotFound("there is no such follow-up", field="subject.followup_id", followup=followup_id)
         body = followup.body
     return Message(title=notification.title, body=body, url=notification.url, data=dict(notification.data))
 
@@ -210,7 +219,7 @@ def _check_devices(engine: Engine, app_id: UUID, named: Mapping[UUID, str]) -> N
     """``named``: devices, and the field in which each stands. Raises NotFound for those that are not the app's."""
     if not named:
         return
-    apps = engine.record.apps_of(named)
+    apps = engine.record.apps_of(named, "device")
     unknown = [device for device in named if apps.get(device) != app_id]
     if unknown:
         raise NotFound(

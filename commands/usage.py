@@ -37,7 +37,7 @@ def report_usage(
     )
 
     def decide() -> Decision[UUID]:
-        if engine.record.apps_of([device_id]).get(device_id) != app_id:
+        if engine.record.apps_of([device_id], "device").get(device_id) != app_id:
             raise NotFound("there is no such device", device=str(device_id))
         loaded = engine.load(usage.stream_id(report), usage)
         return Decision(device_id, [loaded.change(app_id, usage.decide(loaded.state, report), root_id=device_id)])

@@ -245,14 +245,17 @@ class Record:
             ).fetchone()
         return Answered(*row) if row else None
 
-    def apps_of(self, stream_ids: Collection[UUID]) -> Mapping[UUID, UUID]:
-        """The app each of these streams belongs to; one that does not exist is not in the answer."""
+    def apps_of(self, stream_ids: Collection[UUID], kind: str | None = None) -> Mapping[UUID, UUID]:
+        """The app each of these streams belongs to; one that does not exist is not in the answer.
+
+        ``kind``: what a stream's events are called before the dot; those of another kind are not in the answer.
+        """
         with self.sessions.connection() as connection:
             rows = connection.execute(
-                "select stream_id, app_id from record.events where stream_id = any(%s) and stream_version = 1",
+                "select stream_id, app_id, type from record.events where stream_id = any(%s) and stream_version = 1",
                 (list(stream_ids),),
             ).fetchall()
-        return dict(rows)
+        return {stream: app for stream, app, name in rows if kind is None or name.partition(".")[0] == kind}
 
     def newest(self, stream_ids: Collection[UUID]) -> Mapping[UUID, int]:
         """The position of each of these streams' last event; one that does not exist is not in the answer."""
