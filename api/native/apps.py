@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from flask import Response
+from msgspec import UNSET
 
 from tocsin.api.bodies import Resources
 from tocsin.api.native import apps_json
-from tocsin.api.native.access import AUDITOR, EVERYBODY, caller, needs
+from tocsin.api.native.access import ADMIN, AUDITOR, EVERYBODY, caller, needs
 from tocsin.api.native.apps_json import AppAnswer, AppChanges, AppForm, ReasonForm
 from tocsin.api.native.document import AS_OF, lists, reads, writes
 from tocsin.api.native.history import as_of, history, stood, tells_history
@@ -18,10 +20,10 @@ from tocsin.api.reads import after, as_json, limit, paged, reading
 from tocsin.api.requests import address_of
 from tocsin.api.services import services
 from tocsin.api.writes import Answer
-from tocsin.commands.apps import AppResult, change_app, create_app
+from tocsin.commands.apps import AppResult, change_app, create_app, load_app
 from tocsin.domain import app as app_rules
 from tocsin.domain.app import DisableApp, EnableApp, UpdateApp
-from tocsin.domain.errors import NotFound
+from tocsin.domain.errors import Forbidden, NotFound
 from tocsin.projections import apps
 from tocsin.projections.pages import Page
 
@@ -79,10 +81,16 @@ def get(app_id: UUID) -> Response:
 @blueprint.arguments(AppChanges)
 @writes(200, kind=AppAnswer, description="The app.")
 def change(form: dict[str, Any], app_id: UUID) -> Response:
-    """Change an app's name, hosts or settings."""
+    """Change an app's name, hosts or settings.
+
+    Which app answers a call that names none, by its host or as an API's default, takes an admin of the instance.
+    """
     if "hosts" in form:
         form["hosts"] = tuple(form["hosts"])
-    return _change(app_id, UpdateApp(**form))
+    command = UpdateApp(**form)
+    if not caller().of_instance:
+        _check_answers_no_more(app_id, command)
+    return _change(app_id, command)
 
 
 @blueprint.route("/apps/<uuid:app_id>/disable", methods=["POST"])
@@ -108,6 +116,25 @@ def enable(app_id: UUID) -> Response:
 def past(app_id: UUID) -> Response:
     """Everything that ever happened to the app, its credentials, providers and tags."""
     return history(app_id, app_id, "app")
+
+
+def _check_answers_no_more(app_id: UUID, command: UpdateApp) -> None:
+    """An app could else have calls that are meant for others. Raises Forbidden, NotFound."""
+    state = load_app(services().engine, app_id).state
+    assert state is not None
+    if command.hosts is not UNSET and not {host.lower() for host in command.hosts} <= set(state.hosts):
+        raise _of_instance("hosts")
+    if command.settings is not UNSET:
+        for dialect in _defaults(command.settings) - _defaults(state.settings):
+            raise _of_instance(f"settings.{dialect}.default")
+
+
+def _defaults(settings: Mapping[str, Any]) -> set[str]:
+    return {dialect for dialect, own in settings.items() if isinstance(own, dict) and own.get("default") is True}
+
+
+def _of_instance(field: str) -> Forbidden:
+    return Forbidden(f"only a credential of the instance itself may add to {field}", role=ADMIN, field=field)
 
 
 def _change(app_id: UUID, command: Any) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -206,3 +207,22 @@ def test_a_line_of_an_import_says_no_more_than_a_registration(
         line = json.loads(campus.post("/devices/import", json.dumps(body).encode(), headers=NDJSON).text.split("\n")[0])
         assert (line["status"], line["field"]) == ("refused", field)
         assert campus.post("/devices", body).json["field"] == field
+
+
+def test_an_apps_own_admin_does_not_have_calls_that_name_no_app_come_to_it(
+    campus: Caller, issue: Callable[..., Caller], appends_nothing: AppendsNothing
+) -> None:
+    own = issue("admin")
+    with appends_nothing():
+        for body, field in (
+            ({"hosts": ["push.example.org"]}, "hosts"),
+            ({"settings": {"moxie": {"default": True}}}, "settings.moxie.default"),
+        ):
+            refused = own.patch("", body)
+            assert (refused.status_code, refused.json["role"], refused.json["field"]) == (403, "admin", field)
+    settings = {"moxie": {"default": True}}
+    assert campus.patch("", {"hosts": ["One.Example.org", "two.example.org"], "settings": settings}).status_code == 200
+    kept = own.patch("", {"hosts": ["ONE.example.org"], "settings": {**settings, "x": {"y": 1}}})
+    assert kept.json["hosts"] == ["one.example.org"]
+    assert own.patch("", {"settings": {}}).json["settings"] == {}
+    assert own.patch("", {"settings": settings}).status_code == 403
