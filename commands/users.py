@@ -111,9 +111,14 @@ def open_session(
     expires_at: datetime | None = None,
     *,
     timeout: timedelta | None = None,
+    password: UUID | None = None,
 ) -> Done[SessionResult]:
     """Open a session for a user who has proven who they are, until ``expires_at``, or until it was not used for
-    ``timeout`` (neither: until it is closed). Raises NotFound, Conflict where they are disabled."""
+    ``timeout`` (neither: until it is closed).
+
+    ``password``: the id of the one they have proven it by, which must not have been replaced meanwhile. Raises
+    NotFound, Conflict where they are disabled, Unauthenticated.
+    """
     if timeout is not None:
         expires_at = engine.clock() + timeout * (1 + SLACK)
     session_id, token = new_id(), random_secret()
@@ -121,7 +126,13 @@ def open_session(
 
     def decide() -> Decision[SessionResult]:
         loaded = load_user(engine, app_id, user_stream)
-        command = OpenSession(session_id=session_id, secret_id=secret_id, expires_at=expires_at, now=engine.clock())
+        command = OpenSession(
+            session_id=session_id,
+            secret_id=secret_id,
+            expires_at=expires_at,
+            now=engine.clock(),
+            password=password,
+        )
         facts, _ = loaded.decide(command)
         return Decision(
             SessionResult(user_stream, session_id, token),

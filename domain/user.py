@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tocsin.domain.entry import Fact
-from tocsin.domain.errors import Conflict, Invalid, NotFound
+from tocsin.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
 from tocsin.domain.events.user import (
     SessionClosed,
     SessionExtended,
@@ -70,10 +70,13 @@ class ChangeCredential(Command, frozen=True, kw_only=True):
 
 
 class OpenSession(Command, frozen=True, kw_only=True):
+    """``password``: the one by which the user has proven who they are, None where it was created just now."""
+
     session_id: UUID
     secret_id: UUID
     now: datetime
     expires_at: datetime | None = None
+    password: UUID | None = None
 
 
 class ExtendSession(Command, frozen=True, kw_only=True):
@@ -110,7 +113,10 @@ UserCommand = (
 
 
 def decide(state: User | None, command: UserCommand) -> list[Fact]:
-    """The facts ``command`` brings about, none where everything is so already. Errors: Invalid, Conflict, NotFound."""
+    """The facts ``command`` brings about, none where everything is so already.
+
+    Errors: Invalid, Conflict, NotFound, Unauthenticated for a password that is none any more.
+    """
     if isinstance(command, CreateUser):
         return _create(state, command)
     if state is None or state.erased:
@@ -154,6 +160,8 @@ def _create(state: User | None, command: CreateUser) -> list[Fact]:
 def _open_session(state: User, command: OpenSession) -> list[Fact]:
     if state.disabled:
         raise Conflict("this user is disabled")
+    if command.password is not None and command.password != state.secret_id:
+        raise Unauthenticated("the password was changed a moment ago: sign in with the new one")
     expires_at = optional_moment(command.expires_at, "expires_at")
     if expires_at is not None and expires_at <= moment(command.now, "now"):
         raise Invalid("expires_at must lie in the future", field="expires_at")

@@ -11,7 +11,7 @@ from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
 from tocsin.commands.secrets import SecretChecks
 from tocsin.commands.users import change_password, change_user, close_session, create_user, load_user, open_session
-from tocsin.domain.errors import Conflict, NotFound
+from tocsin.domain.errors import Conflict, NotFound, Unauthenticated
 from tocsin.domain.user import DisableUser, EraseUser
 from tocsin.projections import users
 from tocsin.projections.rebuild import rebuild
@@ -54,6 +54,17 @@ def test_a_password_that_is_refused_leaves_the_one_before(engine: Engine, contex
     with pytest.raises(Conflict):
         create_user(engine, Context(context.actor), app_id, "ada", password="second")
     assert kept(engine) == {password_of(engine, app_id, user_id)}
+
+
+def test_nobody_signs_in_with_a_password_that_was_replaced_meanwhile(
+    engine: Engine, context: Context, app_id: UUID
+) -> None:
+    user_id = create_user(engine, context, app_id, "ada", password="first").result.user_id
+    proven = password_of(engine, app_id, user_id)
+    assert open_session(engine, Context(context.actor), app_id, user_id, password=proven).changed
+    change_password(engine, Context(context.actor), app_id, user_id, "second")
+    with pytest.raises(Unauthenticated):
+        open_session(engine, Context(context.actor), app_id, user_id, password=proven)
 
 
 def test_a_session_leaves_nothing_in_the_vault(engine: Engine, context: Context, app_id: UUID) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from tocsin.domain.entry import Fact
-from tocsin.domain.errors import Conflict, Invalid, NotFound
+from tocsin.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
 from tocsin.domain.events.device import OptedIn
 from tocsin.domain.events.user import (
     SessionClosed,
@@ -88,6 +88,14 @@ def test_a_new_password_ends_the_open_sessions() -> None:
     facts = decide(after(CREATE, session()), ChangeCredential(secret_id=SECRET))
     assert facts == [SessionClosed(session_id=S1, reason="password changed"), UserCredentialChanged(secret_id=SECRET)]
     assert after(CREATE, ChangeCredential(secret_id=SECRET)).secret_id == SECRET
+
+
+def test_a_password_that_was_replaced_opens_no_session() -> None:
+    first = ChangeCredential(secret_id=SECRET)
+    assert after(CREATE, first, session(password=SECRET)).sessions
+    for replaced in (S1, None):
+        with pytest.raises(Unauthenticated):
+            decide(after(CREATE, first, ChangeCredential(secret_id=replaced)), session(password=SECRET))
 
 
 def test_a_session_is_opened_and_closed() -> None:

@@ -89,7 +89,7 @@ def sign_in() -> Response:
     who = actor(f"user:{user.user_id}", NAME, str(credential.credential_id))
     if login.device is not None:
         _register(who, credential.credential_id, app_id, login.username, *login.device)
-    token = _signed_in(who, app_id, user.user_id)
+    token = _signed_in(who, app_id, user.user_id, user.secret_id)
     data = translation.user_data(
         user.user_id, login.username, user.roles, user.profile, user.created_at, **{SESSION_HEADER: token}
     )
@@ -179,9 +179,10 @@ def _let_go(caller: Caller, token: str) -> None:
         change_device(services().engine, context(caller.actor, caller.credential_id), caller.app_id, device_id, command)
 
 
-def _signed_in(who: Actor, app_id: UUID, user_id: UUID) -> str:
-    timeout = session_timeout(app_id)
-    return open_session(services().engine, context(who, user_id), app_id, user_id, timeout=timeout).result.token
+def _signed_in(who: Actor, app_id: UUID, user_id: UUID, password: UUID | None = None) -> str:
+    engine, timeout = services().engine, session_timeout(app_id)
+    done = open_session(engine, context(who, user_id), app_id, user_id, timeout=timeout, password=password)
+    return done.result.token
 
 
 def _signed_out(caller: Caller, said: str) -> Response:
