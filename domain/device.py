@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from math import isfinite
 from typing import Any, TypeVar, assert_never
 
-import msgspec
 from msgspec import UNSET, UnsetType
-from msgspec.structs import replace
 
 from tocsin.domain.device_commands import (
     ChangeBadge,
@@ -25,6 +22,7 @@ from tocsin.domain.device_commands import (
     Unsubscribe,
     UpdateDevice,
 )
+from tocsin.domain.device_state import PERSONAL, Device, evolve, fold, merged
 from tocsin.domain.entry import Fact
 from tocsin.domain.errors import Conflict, Invalid, NotFound
 from tocsin.domain.events.device import (
@@ -41,9 +39,9 @@ from tocsin.domain.events.device import (
     Unsubscribed,
 )
 from tocsin.domain.personal import Personal
-from tocsin.domain.platforms import check_platform, check_token, provider_for
+from tocsin.domain.platforms import check_platform, check_token
 from tocsin.domain.properties import with_property
-from tocsin.domain.rules import OutOfPlace, between, json_object, one_of, optional_text, same_json, text
+from tocsin.domain.rules import between, json_object, one_of, optional_text, same_json, text
 from tocsin.domain.tags import tag_name
 
 __all__ = [
@@ -84,41 +82,8 @@ _ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 T = TypeVar("T")
 
-_PERSONAL = ("user", "alias", "phone", "properties")
-
 REMOVING = (Retirement.REQUESTED, Retirement.ERASED)
 """Retirements after which nothing is kept for a return: the subscriptions go too."""
-
-
-class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """``tags``: its subscriptions. ``opted_out``: it is left out of every audience. ``retired``: why it is no longer
-    sent to. ``property_types``: of those properties that were given a type. Personal values whose keys were destroyed
-    are tombstones."""
-
-    platform: str
-    token: Personal | None = None
-    user: Personal | None = None
-    alias: Personal | None = None
-    phone: Personal | None = None
-    properties: Personal | None = None
-    property_types: Personal | None = None
-    external_id: str | None = None
-    environment: str | None = None
-    attributes: dict[str, Any] = {}
-    token_scope: str | None = None
-    tags: frozenset[str] = frozenset()
-    opted_out: bool = False
-    retired: Retirement | None = None
-
-    @property
-    def provider(self) -> str | None:
-        """The provider that reaches it, if any."""
-        return provider_for(self.platform)
-
-    @property
-    def erased(self) -> bool:
-        """True where its personal data was destroyed on request: it can never be registered again."""
-        return self.retired is Retirement.ERASED or (self.token is not None and self.token.erased)
 
 
 def decide(state: Device | None, command: DeviceCommand) -> list[Fact]:
@@ -180,7 +145,7 @@ def _token_on_return(state: Device, token: Personal | None | UnsetType) -> list[
 
 
 def _first(command: RegisterDevice) -> DeviceRegistered:
-    attributes = _merged({}, command.attributes)
+    attributes = merged({}, command.attributes)
     _check_number(attributes)
     return DeviceRegistered(
         platform=command.platform,
@@ -216,7 +181,7 @@ def _update(state: Device, command: UpdateDevice) -> list[Fact]:
 
 def _changes(state: Device, command: RegisterDevice | UpdateDevice) -> list[Fact]:
     """The members and attributes that differ, in one event, or none."""
-    given = {name: getattr(command, name) for name in (*_PERSONAL, "environment")}
+    given = {name: getattr(command, name) for name in (*PERSONAL, "environment")}
     changed = {
         name: value for name, value in given.items() if value is not UNSET and _differ(value, getattr(state, name))
     }
@@ -224,7 +189,7 @@ def _changes(state: Device, command: RegisterDevice | UpdateDevice) -> list[Fact
         name: value for name, value in command.attributes.items() if not same_json(state.attributes.get(name), value)
     }
     if attributes:
-        _check_number(_merged(state.attributes, attributes))
+        _check_number(merged(state.attributes, attributes))
         changed["attributes"] = attributes
     return [DeviceUpdated(**changed)] if changed else []
 
@@ -268,10 +233,6 @@ def _is_scalar(value: object) -> bool:
 def _check_number(attributes: dict[str, Any]) -> None:
     if len(attributes) > MAX_ATTRIBUTES:
         raise Invalid(f"a device has at most {MAX_ATTRIBUTES} attributes", field="attributes")
-
-
-def _merged(attributes: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in {**attributes, **changes}.items() if value is not None}
 
 
 def _set_property(state: Device, command: SetProperty) -> list[Fact]:
@@ -344,63 +305,3 @@ def _retire(state: Device, command: RetireDevice) -> list[Fact]:
         moved_to=command.moved_to,
     )
     return [*(Unsubscribed(tag=tag) for tag in leaves), retired]
-
-
-def fold(facts: Iterable[Fact], state: Device | None = None) -> Device | None:
-    """The state after ``facts``, from ``state`` or from nothing."""
-    for fact in facts:
-        state = evolve(state, fact)
-    return state
-
-
-def evolve(state: Device | None, fact: Fact) -> Device:
-    """The state after ``fact``. Errors: OutOfPlace for a fact that cannot begin a device, or of another stream."""
-    if state is None:
-        if isinstance(fact, DeviceRegistered):
-            return _registered(fact)
-        raise OutOfPlace("device", fact)
-    match fact:
-        case Subscribed(tag=tag):
-            return replace(state, tags=state.tags | {tag})
-        case Unsubscribed(tag=tag):
-            return replace(state, tags=state.tags - {tag})
-        case DeviceUpdated():
-            return _updated(state, fact)
-        case TokenChanged(token=token):
-            return replace(state, token=token)
-        case BadgeChanged():
-            # What it is now depends on the sends too: the read model of deliveries says it.
-            return state
-        case OptedOut():
-            return replace(state, opted_out=True)
-        case OptedIn():
-            return replace(state, opted_out=False)
-        case DeviceRetired(reason=reason):
-            return replace(state, retired=reason)
-        case DeviceRestored():
-            return replace(state, retired=None)
-    raise OutOfPlace("device", fact)
-
-
-def _registered(fact: DeviceRegistered) -> Device:
-    return Device(
-        platform=fact.platform,
-        token=fact.token,
-        user=fact.user,
-        alias=fact.alias,
-        phone=fact.phone,
-        properties=fact.properties,
-        property_types=fact.property_types,
-        external_id=fact.external_id,
-        environment=fact.environment,
-        attributes=fact.attributes,
-        token_scope=fact.token_scope,
-    )
-
-
-def _updated(state: Device, fact: DeviceUpdated) -> Device:
-    given = {name: getattr(fact, name) for name in (*_PERSONAL, "property_types", "environment")}
-    changes = {name: value for name, value in given.items() if value is not UNSET}
-    if fact.attributes is not UNSET:
-        changes["attributes"] = _merged(state.attributes, fact.attributes)
-    return replace(state, **changes)
