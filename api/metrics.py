@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from http import HTTPMethod
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
@@ -18,6 +19,9 @@ from tocsin.projections.agenda import SCHEMA, unplanned
 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """Where the processes of one server keep their numbers. Read by the library when it is first imported."""
+
+METHODS = frozenset(HTTPMethod)
+"""Of RFC 9110 and RFC 5789."""
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds."""
@@ -43,9 +47,13 @@ class Metrics:
         )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request, by its route: never by its path, which holds ids."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        """Count a request, by its route: never by its path, which holds ids. A method nobody knows has no name either.
+
+        Each name is a series that stays: whoever may name them could make any number.
+        """
+        known = method if method in METHODS else "other"
+        self._requests.labels(known, route, str(status)).inc()
+        self._seconds.labels(known, route).observe(seconds)
 
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format."""

@@ -43,6 +43,15 @@ def test_measurements_count_requests_by_route_and_never_by_id(campus: Caller, re
     assert "tocsin_sends_unplanned 0.0" in text
 
 
+def test_methods_that_nobody_knows_are_counted_as_one(app: Flask) -> None:
+    client = app.test_client()
+    for number in range(3):
+        assert client.open("/healthz", method=f"BREW{number}").status_code == 405
+    text = client.get("/metrics").text
+    assert 'tocsin_http_requests_total{method="other",route="unmatched",status="405"} 3.0' in text
+    assert "BREW" not in text
+
+
 def test_open_sends_are_counted(campus: Caller) -> None:
     campus.post("/devices", {"platform": "ios"})
     campus.post("/sends", {"message": {"title": "x"}, "audience": {"everyone": True}})
