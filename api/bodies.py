@@ -26,6 +26,7 @@ class JsonBodies(FlaskParser):
         body = req.get_data(cache=True)
         if not body:
             return core.missing
+        check_coding(req)
         if not req.is_json:
             raise UnsupportedMediaType("the body must be JSON: send Content-Type: application/json")
         return decoded(body)
@@ -35,6 +36,13 @@ class JsonBodies(FlaskParser):
         errors = error.messages.get("json", error.messages) if isinstance(error.messages, dict) else error.messages
         field, message = _first(errors)
         raise Invalid(f"{field}: {message}" if field else message, field=field or None, errors=errors)
+
+
+def check_coding(req: Request) -> None:
+    """Raises UnsupportedMediaType for a body that is compressed, say (RFC 9110, section 15.5.16)."""
+    coding = req.headers.get("Content-Encoding", "identity")
+    if coding.strip().lower() != "identity":
+        raise UnsupportedMediaType("bodies are read as they are: send no Content-Encoding")
 
 
 def decoded(body: bytes) -> Any:

@@ -72,7 +72,9 @@ KINDS = {
         413, "The body is too large", "Send at most 1 MiB; many devices go through the import, which has no limit."
     ),
     "unsupported-media-type": Kind(
-        415, "The body is of a kind that is not read here", "Send `Content-Type: application/json`."
+        415,
+        "The body is of a kind that is not read here",
+        "Send `Content-Type: application/json`, and no `Content-Encoding`.",
     ),
     "invalid": Kind(
         422,

@@ -18,7 +18,7 @@ from eventsourcing.persistence import OperationalError
 from flask import Response, request, stream_with_context
 from werkzeug.exceptions import ClientDisconnected, UnsupportedMediaType
 
-from tocsin.api.bodies import Resources
+from tocsin.api.bodies import Resources, check_coding
 from tocsin.api.native.access import REGISTRAR, caller, needs
 from tocsin.api.native.devices import SERVES
 from tocsin.api.native.document import imports
@@ -61,6 +61,7 @@ def register(app_id: UUID) -> Response:
     """
     if request.mimetype not in READ:
         raise UnsupportedMediaType(f"send the lines as Content-Type: {NDJSON}")
+    check_coding(request)
     accepts(NDJSON)
     # None would bring back the limit of all other requests.
     request.max_content_length = sys.maxsize

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -216,6 +217,17 @@ def test_parameters_that_cannot_be_are_422(campus: Caller) -> None:
         assert (answer.status_code, answer.json["field"]) == (422, field), (address, answer.text)
     assert campus.get("/devices?user=%00").status_code == 422
     assert campus.get("/tags/%00").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"), [("/devices", "application/json"), ("/devices/import", "application/x-ndjson")]
+)
+def test_a_compressed_body_is_415(campus: Caller, appends_nothing: AppendsNothing, address: str, kind: str) -> None:
+    packed = gzip.compress(b'{"platform": "ios"}')
+    with appends_nothing():
+        refused = campus.post(address, packed, headers={"Content-Type": kind, "Content-Encoding": "gzip"})
+    assert (refused.status_code, refused.json["code"]) == (415, "unsupported-media-type")
+    assert "Content-Encoding" in refused.json["detail"]
 
 
 def test_a_body_of_another_kind_is_415_and_a_huge_one_413(campus: Caller, appends_nothing: AppendsNothing) -> None:
