@@ -172,7 +172,10 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
 
 def _refusal(status: int) -> bytes:
     phrase = HTTPStatus(status).phrase
-    body = msgspec.json.encode({"type": "about:blank", "title": phrase, "status": status})
+    detail = "what came cannot be read as HTTP/1.1, or is longer than is read"
+    body = msgspec.json.encode(
+        {"type": "about:blank", "title": phrase, "status": status, "detail": detail, "code": "malformed"}
+    )
     head = (
         f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: {CONTENT_TYPE}\r\n"
         f"Access-Control-Allow-Origin: *\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -64,6 +64,8 @@ def test_what_is_no_http_is_refused_in_json_too_and_not_repeated(server: str, he
         body = response.read()
 
     assert (response.status, json.loads(body)["status"]) == (status, status)
+    assert (json.loads(body)["code"], json.loads(body)["type"]) == ("malformed", "about:blank")
+    assert json.loads(body)["detail"]
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert b"secret" not in body
