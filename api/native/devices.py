@@ -81,9 +81,10 @@ def put(form: dict[str, Any], app_id: UUID, device_id: UUID) -> Response:
 def list_all(app_id: UUID) -> Response:
     """The app's devices in the order they were registered, narrowed by any of the filters."""
     wanted, external_id = _filter(), request.args.get("external_id")
+    start, most = after(int) or 0, limit()
     with reading("devices") as connection:
         if external_id is None:
-            page = devices.list_devices(connection, app_id, wanted, after=after(int) or 0, limit=limit())
+            page = devices.list_devices(connection, app_id, wanted, after=start, limit=most)
         else:
             found = devices.device_by_external_id(connection, app_id, external_id)
             page = Page((found,) if found else (), None)

@@ -57,9 +57,10 @@ def create(form: dict[str, Any], app_id: UUID) -> Response:
 def list_all(app_id: UUID) -> Response:
     """The app's users in the order they were created."""
     name = request.args.get("name")
+    start, most = after(int) or 0, limit()
     with reading("users") as connection:
         if name is None:
-            page = users.list_users(connection, app_id, after=after(int) or 0, limit=limit())
+            page = users.list_users(connection, app_id, after=start, limit=most)
         else:
             found = users.user_by_name(connection, app_id, services().digest(USER, name))
             page = Page((found,) if found else (), None)

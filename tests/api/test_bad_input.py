@@ -211,6 +211,9 @@ def test_parameters_that_cannot_be_are_422(campus: Caller) -> None:
         ("/events?types=device.eaten", "types"),
         ("/events?wait=31", "wait"),
         ("/events?cursor=abc", "cursor"),
+        ("/devices?external_id=x&limit=0", "limit"),
+        ("/devices?external_id=x&cursor=x", "cursor"),
+        ("/users?name=x&limit=1001", "limit"),
         ("/events?after=x", "after"),
     ):
         answer = campus.get(address)
