@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +19,7 @@ from tocsin.dialects import PROVISIONS
 from tocsin.domain.entry import system
 from tocsin.projections.registry import NAMES
 
+DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 API = "X-TwinPush-REST-API-Token"
 CREATOR = "X-TwinPush-REST-API-Key-Creator"
 

@@ -18,7 +18,9 @@ from dialects.twinpush.client import Client, await_position, new_app
 from tocsin.api.services import Services
 from tocsin.commands.context import Context
 from tocsin.commands.providers import configure_provider
+from tocsin.commands.sends import load_send
 from tocsin.domain.entry import system
+from tocsin.domain.events.send import SendRequested
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.stream.port import StaleEpoch
 from tocsin.eventlog.stream.postgres import PostgresStream
@@ -26,6 +28,7 @@ from tocsin.projections import devices, sends
 from tocsin.workers.planner_process import run_planner
 
 Delivered = Callable[..., dict[str, Any]]
+Requested = Callable[[dict[str, Any]], SendRequested]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -107,3 +110,29 @@ def delivered(client: Client, services: Services, app_id: UUID) -> Delivered:
         return notification
 
     return create
+
+
+@pytest.fixture
+def requested(services: Services, app_id: UUID) -> Requested:
+    """What was recorded of a notification."""
+
+    def of(notification: dict[str, Any]) -> SendRequested:
+        with services.readers.connection() as connection:
+            found = sends.send_by_handle(connection, app_id, services.handles, notification["id"])
+        assert found is not None
+        state = load_send(services.engine, app_id, found.row.send_id).state
+        assert state is not None
+        return state.request
+
+    return of
+
+
+@pytest.fixture
+def ids(services: Services, app_id: UUID) -> Callable[[str], UUID]:
+    def of(shown: str) -> UUID:
+        with services.readers.connection() as connection:
+            found = devices.device_by_handle(connection, app_id, services.handles, shown)
+        assert found is not None
+        return found.device_id
+
+    return of

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from dialects.twinpush.client import API, CREATOR, Client, await_position, refusal
+from dialects.twinpush.client import API, CREATOR, DATE, Client, await_position, refusal
 from tocsin.api.services import Services
 from tocsin.commands.context import Context
 from tocsin.commands.devices import Registration, register_device
@@ -17,7 +16,6 @@ from tocsin.domain.entry import Actor
 from tocsin.projections import devices, sends
 
 Delivered = Callable[..., dict[str, Any]]
-DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 
 
 @pytest.fixture
