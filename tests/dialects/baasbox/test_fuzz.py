@@ -6,43 +6,24 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from dialects.baasbox.client import Client
+from dialects.fuzzing import CONFORMING, CONTENT_TYPES, HEADER_VALUES, PATHS, operations, tries, values
 from tocsin.api.dialects.baasbox.openapi import document
 
-# 503 is an answer of this API's own, for what is not configured.
-CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
-QUICK = settings(
-    max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
-OPERATIONS = [
-    (path, method)
-    for path, operations in document()["paths"].items()
-    for method in operations
-    if method in ("get", "post", "put")
-]
+QUICK = tries(25)
+OPERATIONS = operations(document())
 KNOWN = {"username": "ann", "key": "profile1.push.apple.timeout"}
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
-)
+VALUES = values()
 MEMBERS = ("message", "users", "profiles", "sound", "badge", "custom", "time_to_live", "localizedArguments",
            "username", "password", "appcode", "login_data", "value", "visibleByFriends", "collapse_key")  # fmt: skip
 BODIES = st.binary() | VALUES | st.dictionaries(st.sampled_from(MEMBERS), VALUES)
 VALID = st.fixed_dictionaries({"message": st.text(), "users": st.just(["ann"])}, optional={
     "custom": VALUES, "sound": st.text(), "badge": st.integers() | st.floats(), "collapse_key": st.text(),
     "localizedKey": st.text(), "time_to_live": st.integers() | st.floats(), "category": st.text()})  # fmt: skip
-KINDS = st.sampled_from(["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-                         "text/plain", "", "nonsense", "multipart/form-data"])  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +64,8 @@ def test_everything_is_answered_as_the_document_says(
     if path.startswith("/logout"):
         # Or all that follows would be refused.
         headers = {**headers, "X-BB-SESSION": "ended"}
-    case.call_and_validate(checks=CHECKS, headers=headers)
+    # 503 is an answer of this API's own, for what is not configured.
+    case.call_and_validate(checks=CONFORMING, headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +82,7 @@ def test_everything_is_answered_as_the_document_says(
     ],
 )
 @QUICK
-@given(body=BODIES | VALID, kind=KINDS)
+@given(body=BODIES | VALID, kind=CONTENT_TYPES)
 def test_no_body_is_a_fault_of_ours(admin: Client, ann: Client, method: str, path: str, body: Any, kind: str) -> None:
     for sent in ("application/json", kind):
         answer = admin.call(method, path, body, Content_Type=sent)
@@ -118,7 +100,7 @@ def test_no_device_is_a_fault_of_ours(ann: Client, system: str, token: str) -> N
 @QUICK
 @given(header=st.sampled_from(["X-BB-SESSION", "X-BAASBOX-APPCODE", "Authorization", "Accept", "Host", "Origin",
                                "Idempotency-Key", "Prefer", "X-Forwarded-For", "X-Request-ID", "Content-Type"]),
-       value=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n")))  # fmt: skip
+       value=HEADER_VALUES)  # fmt: skip
 def test_no_header_is_a_fault_of_ours(admin: Client, header: str, value: str) -> None:
     answer = admin.call("POST", "/push/message", {"message": "m", "users": []}, **{header: value})
 
@@ -127,7 +109,7 @@ def test_no_header_is_a_fault_of_ours(admin: Client, header: str, value: str) ->
 
 
 @QUICK
-@given(target=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n?#")), query=st.binary())
+@given(target=PATHS, query=st.binary())
 def test_no_address_is_a_fault_of_ours(admin: Client, target: str, query: bytes) -> None:
     for method, root in (("GET", "/baas/"), ("POST", "/push/message/"), ("PUT", "/admin/configuration/Push/")):
         answer = admin.app.test_client().open(

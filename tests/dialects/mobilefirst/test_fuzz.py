@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
+from dialects.fuzzing import FAULTLESS, HEADER_VALUES, PATHS, Entitled, operations, tries, values
 from dialects.mobilefirst.client import Client
 from tocsin.api.dialects.mobilefirst.openapi import document
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-QUICK = settings(
-    max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
-QUICKER = settings(QUICK, max_examples=5)
+QUICK = tries(12)
+QUICKER = tries(5)
 """For the many operations of the document."""
 
 STATUSES = (200, 201, 202, 204, 207, 400, 401, 404, 405, 409, 413)
@@ -54,19 +45,9 @@ MEMBERS = (
 )  # fmt: skip
 NAMES = st.sampled_from(MEMBERS) | st.text(max_size=5)
 WORDS = st.sampled_from(["fuzzed", "A", "G", "\0", "OPEN"])
-PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | WORDS
-VALUES = st.recursive(
-    PLAIN,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
-    max_leaves=8,
-)
+VALUES = values(WORDS, NAMES, members=4, leaves=8)
 BODIES = st.binary() | st.dictionaries(st.sampled_from(MEMBERS), VALUES) | VALUES
-OPERATIONS = [
-    (path, method)
-    for path, operations in document()["paths"].items()
-    for method in operations
-    if method in ("get", "post", "put", "delete")
-]
+OPERATIONS = operations(document())
 CASES = [
     (path, method, mode)
     for path, method in OPERATIONS
@@ -74,17 +55,6 @@ CASES = [
     # Where nothing is to be said, nothing can be said wrongly.
     if not (path.endswith("/health/status") and mode is GenerationMode.NEGATIVE)
 ]
-
-
-class Authorized:
-    """The app, with every request authorized on its way in."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        allowed = {"HTTP_AUTHORIZATION": f"Bearer {self._client.token()}"}
-        return self._client.app({**environ, **allowed}, start_response)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +77,8 @@ def known(of_instance: Client) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def described(of_instance: Client) -> Any:
-    return schemathesis.openapi.from_wsgi("/imfpush/v1/swagger.json", Authorized(of_instance))
+    app = Entitled(of_instance.app, lambda _: {"HTTP_AUTHORIZATION": f"Bearer {of_instance.token()}"})
+    return schemathesis.openapi.from_wsgi("/imfpush/v1/swagger.json", app)
 
 
 @pytest.mark.parametrize(("path", "method", "mode"), CASES)
@@ -123,7 +94,7 @@ def test_everything_is_answered_as_the_document_says(
         kept = {"applicationId": known["applicationId"]} if method == "delete" else there
         if data.draw(st.integers(0, 3)):
             case.path_parameters = {**case.path_parameters, **kept}
-    case.call_and_validate(checks=CHECKS)
+    case.call_and_validate(checks=FAULTLESS)
 
 
 @pytest.mark.parametrize(("method", "route"), ROUTES)
@@ -139,7 +110,7 @@ def test_no_body_is_a_fault_of_ours(client: Client, method: str, route: str, bod
 @QUICK
 @given(header=st.sampled_from(["Authorization", "appSecret", "clientSecret", "Accept", "Host", "Origin", "User-Agent",
                                "Idempotency-Key", "Prefer", "X-Forwarded-For", "X-Request-ID", "Content-Type"]),
-       value=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n")))  # fmt: skip
+       value=HEADER_VALUES)  # fmt: skip
 def test_no_header_is_a_fault_of_ours(client: Client, header: str, value: str) -> None:
     body = {"deviceId": "headers", "platform": "G", "token": "headers"}
     answer = client.call("POST", "/devices", body, **{header: value})
@@ -149,7 +120,7 @@ def test_no_header_is_a_fault_of_ours(client: Client, header: str, value: str) -
 
 
 @QUICK
-@given(target=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n?#")), query=st.binary())
+@given(target=PATHS, query=st.binary())
 def test_no_address_is_a_fault_of_ours(client: Client, target: str, query: bytes) -> None:
     for method in ("GET", "POST", "DELETE", "PUT", "OPTIONS"):
         for root in (f"/imfpush/v1/apps/{client.application}/tags/", "/imfpush/v1/", "/mfp/"):

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
+from dialects.fuzzing import FAULTLESS, HEADER_VALUES, PATHS, Entitled, operations, tries, values
 from dialects.moxie.client import DATE, NONCE, Client, sign
 from tocsin.api.dialects.moxie.openapi import document
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-QUICK = settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+QUICK = tries(40)
 ROUTES = [
     ("POST", "/notifications"),
     ("POST", "/notifications/{}"),
@@ -38,37 +26,21 @@ ROUTES = [
     ("POST", "/notifications/register/apns"),
 ]
 MEMBERS = ("message", "timestamp", "expires", "url", "label", "notification", "registration_id", "device_token")
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("2014-01-10T11:49:55"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
-)
+VALUES = values(st.just("2014-01-10T11:49:55"))
 BODIES = st.binary() | st.dictionaries(st.sampled_from(MEMBERS), VALUES) | VALUES
 
-OPERATIONS = [
-    (path, method)
-    for path, operations in document()["paths"].items()
-    for method in operations
-    if method in ("get", "post", "delete")
-]
-
-
-class Signing:
-    """The app, with every request signed on its way in."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        url = f"http://{environ['HTTP_HOST']}{environ['REQUEST_URI']}"
-        digest = sign(self._client.secret, environ["REQUEST_METHOD"], url)
-        signed = {"HTTP_X_MOXIE_KEY": self._client.key, "HTTP_X_HMAC_NONCE": NONCE, "HTTP_DATE": DATE}
-        return self._client.app({**environ, **signed, "HTTP_AUTHORIZATION": digest}, start_response)
+OPERATIONS = operations(document())
 
 
 @pytest.fixture(scope="module")
 def described(client: Client) -> Any:
-    return schemathesis.openapi.from_wsgi("/notifications/openapi.json", Signing(client))
+    def signed(environ: Mapping[str, Any]) -> dict[str, str]:
+        url = f"http://{environ['HTTP_HOST']}{environ['REQUEST_URI']}"
+        digest = sign(client.secret, environ["REQUEST_METHOD"], url)
+        key = {"HTTP_X_MOXIE_KEY": client.key, "HTTP_X_HMAC_NONCE": NONCE, "HTTP_DATE": DATE}
+        return {**key, "HTTP_AUTHORIZATION": digest}
+
+    return schemathesis.openapi.from_wsgi("/notifications/openapi.json", Entitled(client.app, signed))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +62,7 @@ def test_everything_is_answered_as_the_document_says(
     # Half of what is asked is about something that is there.
     if case.path_parameters and method != "delete" and data.draw(st.booleans()):
         case.path_parameters = {name: ident if name == "ident" else "1" for name in case.path_parameters}
-    case.call_and_validate(checks=CHECKS)
+    case.call_and_validate(checks=FAULTLESS)
 
 
 @pytest.mark.parametrize(("method", "route"), ROUTES)
@@ -106,7 +78,7 @@ def test_no_body_is_a_fault_of_ours(client: Client, ident: str, method: str, rou
 @QUICK
 @given(header=st.sampled_from(["X-Moxie-Key", "Authorization", "Date", "X-HMAC-Nonce", "Accept", "Host", "Origin",
                                "Idempotency-Key", "Prefer", "X-Forwarded-For", "X-Request-ID", "Content-Type"]),
-       value=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n")))  # fmt: skip
+       value=HEADER_VALUES)  # fmt: skip
 def test_no_header_is_a_fault_of_ours(client: Client, header: str, value: str) -> None:
     answer = client.call("POST", "/notifications", {"message": "m"}, **{header: value})
 
@@ -115,7 +87,7 @@ def test_no_header_is_a_fault_of_ours(client: Client, header: str, value: str) -
 
 
 @QUICK
-@given(target=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n?#")), query=st.binary())
+@given(target=PATHS, query=st.binary())
 def test_no_address_is_a_fault_of_ours(client: Client, target: str, query: bytes) -> None:
     for method in ("GET", "POST", "DELETE", "PUT", "OPTIONS"):
         answer = client.app.test_client().open(

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
+from dialects.fuzzing import FAULTLESS, HEADER_VALUES, PATHS, Entitled, operations, tries, values
 from dialects.twinpush.client import TARGETS, Client
 from tocsin.api.dialects.twinpush.openapi import description
 from tocsin.api.dialects.twinpush.translation import ATTRIBUTES, TOKENS
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-QUICK = settings(
-    max_examples=15,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
-LONGER = settings(QUICK, max_examples=60)
-OPERATIONS = [
-    (path, method)
-    for path, operations in description()["paths"].items()
-    for method in operations
-    if method != "parameters"
-]
+QUICK = tries(15)
+LONGER = tries(60)
+OPERATIONS = operations(description())
 ROUTES = [
     ("POST", "devices/register"),
     ("PUT", "devices/{device}"),
@@ -83,33 +65,17 @@ MEMBERS = (
 )
 LIKELY = ("+1", "ios", "instant", "2030-01-31 12:00:00 +0000", "enum", "9" * 30, "true")
 NAMES = st.text() | st.sampled_from(MEMBERS)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(LIKELY),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(MEMBERS), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
+VALUES = values(st.sampled_from(LIKELY), NAMES)
 BODIES = st.binary() | st.dictionaries(st.sampled_from(MEMBERS), VALUES) | VALUES
-
-
-class Knowing:
-    """The app, called with both tokens."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        tokens = {
-            "HTTP_X_TWINPUSH_REST_API_TOKEN": self._client.api_token,
-            "HTTP_X_TWINPUSH_REST_API_KEY_CREATOR": self._client.creator_token,
-        }
-        return self._client.app({**environ, **tokens}, start_response)
 
 
 @pytest.fixture(scope="module")
 def described(client: Client) -> Any:
-    return schemathesis.openapi.from_wsgi("/api/v2/openapi.json", Knowing(client))
+    tokens = {
+        "HTTP_X_TWINPUSH_REST_API_TOKEN": client.api_token,
+        "HTTP_X_TWINPUSH_REST_API_KEY_CREATOR": client.creator_token,
+    }
+    return schemathesis.openapi.from_wsgi("/api/v2/openapi.json", Entitled(client.app, lambda _: tokens))
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +99,7 @@ def test_everything_is_answered_as_the_document_says(
     case.path_parameters = {
         name: known[name] if name in chosen else value for name, value in case.path_parameters.items()
     }
-    case.call_and_validate(checks=CHECKS)
+    case.call_and_validate(checks=FAULTLESS)
 
 
 @pytest.mark.parametrize(("method", "route"), ROUTES)
@@ -149,7 +115,7 @@ def test_no_body_is_a_fault_of_ours(client: Client, known: dict[str, str], metho
 @LONGER
 @given(header=st.sampled_from(["X-TwinPush-REST-API-Token", "X-TwinPush-REST-API-Key-Creator", "Accept", "Host",
                                "Idempotency-Key", "Prefer", "X-Forwarded-For", "X-Request-ID", "Content-Type"]),
-       value=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n")))  # fmt: skip
+       value=HEADER_VALUES)  # fmt: skip
 def test_no_header_is_a_fault_of_ours(client: Client, header: str, value: str) -> None:
     answer = client.post("notifications", {"alert": "Hello", "devices_aliases": ["nobody"]}, **{header: value})
 
@@ -158,7 +124,7 @@ def test_no_header_is_a_fault_of_ours(client: Client, header: str, value: str) -
 
 
 @QUICK
-@given(target=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n?#")), query=st.binary())
+@given(target=PATHS, query=st.binary())
 def test_no_address_is_a_fault_of_ours(client: Client, target: str, query: bytes) -> None:
     for root in ("/api/v2/", f"/api/v2/apps/{client.app_id}/", f"/api/v2/apps/{client.app_id}/devices/"):
         for method in ("GET", "POST", "DELETE", "PUT", "OPTIONS"):
