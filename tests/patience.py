@@ -12,10 +12,17 @@ PATIENCE = 120.0
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], what: str = "it happens", patience: float = PATIENCE, every: float = 0.02) -> T:
-    """The first true answer of ``look``. ``what`` the test waits for is said where it does not come in time."""
+def eventually(
+    look: Callable[[], T], what: str | Callable[[], str], patience: float = PATIENCE, every: float = 0.02
+) -> T:
+    """The first true answer of ``look``.
+
+    ``what`` the test waits for is said where it does not come in time; called only then, it can also say how things
+    stand instead.
+    """
     deadline = time.monotonic() + patience
     while not (answer := look()):
-        assert time.monotonic() < deadline, f"waited {patience:.0f} s in vain: {what}"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {patience:.0f} s in vain: {what if isinstance(what, str) else what()}")
         time.sleep(every)
     return answer

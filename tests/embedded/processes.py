@@ -1,4 +1,4 @@
-"""What the tests ask the system about servers and their processes."""
+"""What the tests ask of servers and of the system about them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,6 @@ from tocsin.eventlog.embedded import ConnectionInfo
 def postmaster_pid(data_dir: Path) -> int:
     """The process id in the server's lock file."""
     return int((data_dir / "server" / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def children_of(pid: int) -> set[int]:
-    """The direct children of a process."""
-    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
 def remember(info: ConnectionInfo, word: str) -> None:

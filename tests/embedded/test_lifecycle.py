@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from living import await_end, children_of, is_alive
 from patience import eventually
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
@@ -22,7 +23,7 @@ from tocsin.eventlog.embedded_errors import (
     StartFailed,
 )
 
-from .processes import children_of, is_alive, modes_above, postmaster_pid, recall, remember
+from .processes import modes_above, postmaster_pid, recall, remember
 
 
 def test_data_outlive_a_stop_no_process_does_and_no_parent_directory_changes(data_dir: Path) -> None:
@@ -34,7 +35,7 @@ def test_data_outlive_a_stop_no_process_does_and_no_parent_directory_changes(dat
     assert len(processes) > 3
     assert not is_alive(postmaster)
     # The log collector ends by itself once the last who could write to it has.
-    eventually(lambda: not [pid for pid in processes if is_alive(pid)])
+    await_end(processes, "the server's processes")
     with EmbeddedPostgres(data_dir) as again:
         assert recall(again) == ["kept"]
         assert again.port == info.port
@@ -74,7 +75,10 @@ def test_a_failing_statement_leaves_no_secret_in_the_servers_log(stopped: Path) 
             connection.execute("INSERT INTO tokens VALUES (%s)", ("of-a-person",))
         with pytest.raises(psycopg.errors.DuplicateObject):
             connection.execute("CREATE ROLE postgres PASSWORD 'of-a-person'")
-    eventually(lambda: "duplicate key" in log() and 'role "postgres" already exists' in log())
+    eventually(
+        lambda: "duplicate key" in log() and 'role "postgres" already exists' in log(),
+        lambda: f"both refusals are logged: {log()}",
+    )
     assert "of-a-person" not in log()
 
 

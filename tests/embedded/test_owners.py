@@ -8,12 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from living import await_end, is_alive
 from patience import eventually
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
 
 from .conftest import Start
-from .processes import is_alive, postmaster_pid, recall, remember
+from .processes import postmaster_pid, recall, remember
 
 # Starts the server on a directory, says its port, and gives it up once its standard input ends.
 STARTER = """
@@ -106,12 +107,17 @@ def test_the_role_does_not_outlive_the_process_that_started_it(stopped: Path, st
     role = int(_say(parent))
     postmaster = postmaster_pid(stopped)
     parent.kill()
-    eventually(lambda: not is_alive(role) and not is_alive(postmaster))
+    await_end({role, postmaster}, "the role and its server")
 
 
 def test_an_initialisation_that_was_killed_is_begun_anew(data_dir: Path, start: Start) -> None:
-    starter = start("-c", STARTER, data_dir)
-    eventually(lambda: list(data_dir.glob("server/initialising-*/pgdata/base")))
+    # It lets others go first, us among them: it must not be done before we have looked.
+    starter = start("-c", f"import os; os.nice(19)\n{STARTER}", data_dir)
+    eventually(
+        lambda: list(data_dir.glob("server/initialising-*/pgdata/base")),
+        lambda: f"it is being initialised: {list(data_dir.glob('server/*'))}",
+        every=0.0,
+    )
     os.killpg(starter.pid, signal.SIGKILL)
     starter.wait()
     assert not (data_dir / "server" / "pgdata").exists()

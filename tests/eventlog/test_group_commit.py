@@ -58,7 +58,14 @@ def start(group: GroupCommit) -> Iterator[Start]:
 
 
 def queued(group: GroupCommit, count: int) -> None:
-    eventually(lambda: len(group._waiting) == count)
+    eventually(lambda: len(group._waiting) == count, lambda: f"{count} wait, and not {len(group._waiting)}")
+
+
+def under_way(recorder: Watched, *sizes: int) -> None:
+    """Wait until there were transactions of so many units each."""
+    eventually(
+        lambda: getattr(recorder, "sizes", []) == [*sizes], lambda: f"transactions of {sizes}, and not {recorder.sizes}"
+    )
 
 
 def test_what_queues_while_a_transaction_is_under_way_makes_the_next(
@@ -66,7 +73,7 @@ def test_what_queues_while_a_transaction_is_under_way_makes_the_next(
 ) -> None:
     with locked_head(record_url):
         first = start(unit_of(1))
-        eventually(lambda: getattr(recorder, "sizes", []) == [1])
+        under_way(recorder, 1)
         others = start(*(unit_of(2) for _ in range(20)))
         queued(group, 20)
     assert all(isinstance(each.result(), Appended) for each in first + others)
@@ -83,7 +90,7 @@ def test_refused_units_do_not_hurt_their_neighbours(
     rival = uuid4()
     with locked_head(record_url):
         start(unit_of(1))
-        eventually(lambda: len(recorder.sizes) == 2)
+        eventually(lambda: len(recorder.sizes) == 2, lambda: f"a second transaction, and not {recorder.sizes}")
         outcomes = start(
             unit_of(1),
             Unit([stored(known)]),
@@ -106,7 +113,7 @@ def test_nobody_relies_on_a_stream_that_a_neighbour_before_it_changes(
     recorder.append([Unit([stored(app)]), Unit([stored(stream)])])
     with locked_head(record_url):
         start(unit_of(1))
-        eventually(lambda: len(recorder.sizes) == 2)
+        eventually(lambda: len(recorder.sizes) == 2, lambda: f"a second transaction, and not {recorder.sizes}")
         relying = [Unit([stored(uuid4())], unchanged={app: 1}) for _ in range(3)]
         first, second, change, after = start(*relying[:2], Unit([stored(app, 2)]), relying[2])
         queued(group, 4)
@@ -122,7 +129,7 @@ def test_a_unit_the_database_cannot_take_fails_alone_and_nobody_is_appended_twic
     recorder.append([Unit([], secrets=[secret])])
     with locked_head(record_url):
         start(unit_of(1))
-        eventually(lambda: len(recorder.sizes) == 2)
+        eventually(lambda: len(recorder.sizes) == 2, lambda: f"a second transaction, and not {recorder.sizes}")
         good, bad, other = start(unit_of(1), Unit([stored(uuid4())], secrets=[secret]), unit_of(1))
         queued(group, 3)
     assert isinstance(good.result(), Appended)
@@ -137,12 +144,12 @@ def test_a_lost_session_is_told_to_all_of_its_group_and_none_is_tried_again(
 ) -> None:
     with locked_head(record_url):
         first = start(unit_of(1))
-        eventually(lambda: getattr(recorder, "sizes", []) == [1])
+        under_way(recorder, 1)
         others = start(unit_of(1), unit_of(1))
         queued(group, 2)
-        eventually(lambda: terminate_waiting_writers(record_url) == 1)
-        eventually(lambda: recorder.sizes == [1, 2])
-        eventually(lambda: terminate_waiting_writers(record_url) == 1)
+        eventually(lambda: terminate_waiting_writers(record_url) == 1, "a writer waits for the lock")
+        under_way(recorder, 1, 2)
+        eventually(lambda: terminate_waiting_writers(record_url) == 1, "a writer waits for the lock")
     for each in first + others:
         with pytest.raises(OperationalError, match="terminating connection"):
             each.result()
@@ -169,7 +176,7 @@ def test_a_caller_that_is_interrupted_while_it_queues_is_passed_over(
 
     with locked_head(record_url):
         first = start(unit_of(1))
-        eventually(lambda: getattr(recorder, "sizes", []) == [1])
+        under_way(recorder, 1)
         with monkeypatch.context() as patch:
             patch.setattr("tocsin.eventlog.group._Member.wait", raising(Interrupted()))
             with pytest.raises(Interrupted):
@@ -186,17 +193,17 @@ def test_a_leader_that_is_interrupted_tells_its_group_and_hands_over(
     class Interrupted(BaseException):
         pass
 
-    under_way, go_on = threading.Event(), threading.Event()
+    begun, go_on = threading.Event(), threading.Event()
 
     def interrupted(units: Sequence[Unit]) -> list[Outcome]:
-        under_way.set()
+        begun.set()
         go_on.wait(PATIENCE)
         monkeypatch.undo()
         raise Interrupted
 
     monkeypatch.setattr(recorder, "append", interrupted)
     leader = start(unit_of(1))
-    assert under_way.wait(PATIENCE)
+    assert begun.wait(PATIENCE)
     followers = start(unit_of(1), unit_of(1))
     queued(group, 2)
     go_on.set()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import PATIENCE
 
 IN_THE_MIDST_OF_WAITING = """
 import os, signal, sys
@@ -20,5 +21,5 @@ print("stopped" if stop.wait(30) else "not stopped")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_signal_in_the_midst_of_a_wait_for_it_stops_the_process(name: str) -> None:
     command = [sys.executable, "-c", IN_THE_MIDST_OF_WAITING, name]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (done.stdout, done.stderr) == ("stopped\n", "")

@@ -53,7 +53,7 @@ def test_who_computes_looks_around_or_waits_for_a_statement_is_not_stuck_and_who
 ) -> None:
     with watched_process(migrated_database_url) as (process, ears), psycopg.connect(migrated_database_url) as other:
         other.autocommit = True
-        (reader,) = eventually(lambda: other.execute(SLEEPING).fetchone()) or ()
+        (reader,) = eventually(lambda: other.execute(SLEEPING).fetchone(), "one waits for a statement") or ()
         assert heard(ears, 50) == watchdog.SIGN * 50
         other.execute("select pg_cancel_backend(%s)", (reader,))
         assert heard(ears, 50) == watchdog.SIGN * 50

@@ -188,10 +188,13 @@ def test_a_page_has_no_gap_that_is_filled_later(
     for number, one in enumerate(ids):
         history.append(one, make(one, number), app=one if name == "apps" else None)
     ahead = sum(partition_of(one, 4) != lagging.held for one in ids)
-    eventually(lambda: connection.execute(f"select count(*) from {table}".encode()).fetchall() == [(ahead,)])
+    eventually(
+        lambda: connection.execute(f"select count(*) from {table}".encode()).fetchall() == [(ahead,)],
+        f"{table} has the {ahead} rows of the other partitions",
+    )
     early = look(connection, history.app_id, LIMIT).items
     lagging.held = None
-    eventually(lambda: passed(connection, NAMES) >= history.position)
+    eventually(lambda: passed(connection, NAMES) >= history.position, lambda: f"all is folded: {statuses(connection)}")
     late = look(connection, history.app_id, ROWS).items
     assert len(late) == ROWS
     start = late.index(early[0]) if early else 0

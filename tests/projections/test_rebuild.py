@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 from campus import Campus
 from history import History
+from living import await_end, children_of
 from patience import eventually
 from psycopg import Connection
 
@@ -170,11 +170,10 @@ def test_a_share_ends_with_the_process_that_asked_for_it(
     with connection.transaction(force_rollback=True):
         connection.execute("lock table devices_v1.erased in access exclusive mode")
         asking = subprocess.Popen([sys.executable, "-c", program, url, str(key)])
-        eventually(lambda: waits_for_the_lock(connection))
-        (share,) = Path(f"/proc/{asking.pid}/task/{asking.pid}/children").read_text().split()
+        share = eventually(lambda: waits_for_the_lock(connection) and children_of(asking.pid), "the share is at work")
         asking.kill()
         asking.wait()
-        eventually(lambda: not Path(f"/proc/{share}/exe").exists())
+        await_end(share, "the processes of the share")
 
 
 def waits_for_the_lock(connection: Connection[Any]) -> bool:

@@ -35,6 +35,11 @@ def status(connection: Connection[Any], projection: str) -> Status:
     return next(one for one in statuses(connection) if one.projection == projection)
 
 
+def await_stop(connection: Connection[Any], projection: str) -> None:
+    """Wait until a read model has stopped."""
+    eventually(lambda: _stopped(connection, projection), lambda: f"{projection} stops: {statuses(connection)}")
+
+
 def test_an_event_that_cannot_be_folded_stops_its_read_model_alone_and_is_not_skipped(
     history: History, connection: Connection[Any], project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -45,7 +50,7 @@ def test_an_event_that_cannot_be_folded_stops_its_read_model_alone_and_is_not_sk
     history.append(good, Subscribed(tag="staff"))
     history.append(history.app_id, AppCreated(name="app"))
     project(*OTHERS)
-    eventually(lambda: status(connection, "devices_v1").status == "stopped")
+    await_stop(connection, "devices_v1")
     stopped = status(connection, "devices_v1")
     assert stopped.error_position == poison
     assert stopped.error is not None
@@ -53,8 +58,14 @@ def test_an_event_that_cannot_be_folded_stops_its_read_model_alone_and_is_not_sk
     assert str(lost) in stopped.error
     assert stopped.position < poison
     assert status(connection, "apps_v1").status == "running"
-    critical = [line.getMessage() for line in caplog.records if line.levelno == logging.CRITICAL]
-    assert any("devices_v1 has stopped" in line and "tocsin rebuild devices" in line for line in critical)
+
+    def critical() -> list[str]:
+        return [line.getMessage() for line in caplog.records if line.levelno == logging.CRITICAL]
+
+    eventually(
+        lambda: any("devices_v1 has stopped" in line and "tocsin rebuild devices" in line for line in critical()),
+        lambda: f"it is said what to do: {critical()}",
+    )
 
 
 FOLDED, DECODED = "cannot be folded", "cannot be decoded"
@@ -88,7 +99,7 @@ def test_the_event_that_is_named_is_the_first_bad_one_of_many(
     projector = threading.Thread(target=run, args=(stream, record, ["devices"], stop))
     projector.start()
     try:
-        eventually(lambda: _stopped(connection, "devices_v1"))
+        await_stop(connection, "devices_v1")
     finally:
         stop.set()
         projector.join()
@@ -119,7 +130,7 @@ def test_a_rebuild_sets_a_stopped_read_model_going_again(
     project()
     connection.execute("delete from devices_v1.device")
     history.append(one, OptedOut())
-    eventually(lambda: status(connection, "devices_v1").status == "stopped")
+    await_stop(connection, "devices_v1")
     rebuild(record, ["devices"])
     history.append(one, Subscribed(tag="staff"))
     project()
@@ -136,7 +147,7 @@ def test_an_event_of_a_newer_version_stops_those_who_want_it_and_names_it(
     _from_the_future(postgres_url, connection, position)
     project(*OTHERS)
     for projection in ("devices_v1", "audience_v1"):
-        eventually(lambda projection=projection: status(connection, projection).status == "stopped")
+        await_stop(connection, projection)
         assert status(connection, projection).error_position == position
         assert "device.subscribed v99" in str(status(connection, projection).error)
 
@@ -147,7 +158,7 @@ def test_values_do_not_reach_the_log_or_the_status(
     project()
     connection.execute("alter table apps_v1.app add constraint odd check (name <> 'secret name')")
     history.append(history.app_id, AppCreated(name="secret name"))
-    eventually(lambda: status(connection, "apps_v1").status == "stopped")
+    await_stop(connection, "apps_v1")
     assert "odd" in str(status(connection, "apps_v1").error)
     assert "secret name" not in str(status(connection, "apps_v1").error) + caplog.text
 
@@ -173,7 +184,10 @@ def test_a_projector_of_a_former_epoch_stops_with_instructions(
     going = threading.Thread(target=run, args=(stream, record, NAMES, stop))
     going.start()
     position = history.append(uuid4(), DeviceRegistered(platform="ios"))
-    eventually(lambda: status(connection, "devices_v1").position == position)
+    eventually(
+        lambda: status(connection, "devices_v1").position == position,
+        lambda: f"{position} is folded: {statuses(connection)}",
+    )
     stop.set()
     going.join()
 
@@ -216,7 +230,10 @@ def test_projectors_that_start_together_make_each_schema_once(
     threads = [threading.Thread(target=start, args=(stream,)) for stream in streams]
     for thread in threads:
         thread.start()
-    eventually(lambda: len(statuses(connection)) == len(NAMES) and all(one.lag == 0 for one in statuses(connection)))
+    eventually(
+        lambda: len(statuses(connection)) == len(NAMES) and all(one.lag == 0 for one in statuses(connection)),
+        lambda: f"every read model is there and follows: {statuses(connection)}",
+    )
     stop.set()
     for thread, stream in zip(threads, streams, strict=True):
         thread.join()

@@ -40,7 +40,10 @@ def test_any_number_of_members_gets_a_fair_share(record_url: str, members: int) 
     consumers = [stream.subscribe(EVENTS, "readers", lambda _: {}) for _ in range(members)]
     each, odd = divmod(PARTITIONS, members)
     with PolledMembers(consumers):
-        eventually(lambda: sorted(len(c.assigned) for c in consumers) == [each] * (members - odd) + [each + 1] * odd)
+        eventually(
+            lambda: sorted(len(c.assigned) for c in consumers) == [each] * (members - odd) + [each + 1] * odd,
+            lambda: f"the shares are fair: {[consumer.assigned for consumer in consumers]}",
+        )
         assert frozenset().union(*(consumer.assigned for consumer in consumers)) == frozenset(range(PARTITIONS))
     for consumer in consumers:
         consumer.close()

@@ -10,13 +10,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from living import await_end, children_of, command_of
 from patience import PATIENCE, eventually
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
+from tocsin.supervisor import read_status
 
 
 class Supervised:
@@ -49,8 +52,12 @@ class Supervised:
         listed = json.loads((self.directory / "processes.json").read_text())["processes"]
         return {process["name"]: process for process in listed}
 
+    def described(self) -> str:
+        """How things stand, for a test that waits in vain."""
+        return f"the supervisor carries on: {self.events()}, {read_status(self.directory / 'processes.json')}"
+
     def wait_until_ready(self) -> None:
-        eventually((self.directory / "all.ready").exists)
+        eventually((self.directory / "all.ready").exists, lambda: f"all are ready: {self.events()}")
 
     def finish(self) -> str:
         """Wait for the supervisor's end; all it put out."""
@@ -73,7 +80,7 @@ def supervise(tmp_path: Path) -> Iterator[Supervise]:
     for supervised in running:
         supervised.process.kill()
         supervised.process.communicate()
-        eventually(lambda one=supervised: not living(one.pids()))  # type: ignore[misc]
+        await_end(supervised.pids(), "the roles of a killed supervisor")
 
 
 @pytest.fixture
@@ -86,23 +93,18 @@ def data_dir() -> Iterator[Path]:
     shutil.rmtree(room)
 
 
-def living(pids: set[int]) -> set[int]:
-    """Those of the processes that run; zombies do not."""
-    return {pid for pid in pids if _runs(pid)}
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def guards_of(supervisor: int) -> set[int]:
     """The process ids of a supervisor's living guards."""
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
-    return {child for child, command in commands.items() if b"supervisor_guard" in command}
+    return {child for child in children_of(supervisor) if "supervisor_guard" in command_of(child)}
+
+
+def read_all(terminal: int) -> bytes:
+    """What was written to a terminal whose other end is closed; closes this one. It comes piece by piece (pty(7))."""
+    found = b""
+    with os.fdopen(terminal, "rb", buffering=0) as ours, suppress(OSError):
+        while piece := ours.read(4096):
+            found += piece
+    return found
 
 
 def kill(pid: int) -> None:

@@ -26,8 +26,8 @@ def test_a_role_that_is_frozen_is_killed_and_comes_back_and_the_log_says_why(sup
     supervised.wait_until_ready()
     others, frozen = supervised.pid_of("database"), supervised.pid_of("worker")
     os.kill(frozen, signal.SIGSTOP)
-    eventually(lambda: supervised.pid_of("worker") != frozen)
-    eventually(lambda: supervised.status()["worker"]["state"] == "ready")
+    eventually(lambda: supervised.pid_of("worker") != frozen, supervised.described)
+    eventually(lambda: supervised.status()["worker"]["state"] == "ready", supervised.described)
     assert supervised.pid_of("database") == others
     supervised.process.send_signal(signal.SIGTERM)
     told = supervised.finish()
@@ -38,7 +38,7 @@ def test_a_role_that_is_frozen_is_killed_and_comes_back_and_the_log_says_why(sup
 def test_a_role_that_computes_and_one_that_never_gave_a_sign_are_left_alone(supervise: Supervise) -> None:
     # Whoever freezes at its start has been killed twice only when the others were silent for much longer.
     supervised = supervise("busy:computes", "mute", "frozen:freezes")
-    eventually(lambda: supervised.events().count("frozen started") == 3)
+    eventually(lambda: supervised.events().count("frozen started") == 3, supervised.described)
     assert supervised.status()["busy"]["restarts"] == 0
     assert supervised.status()["mute"]["restarts"] == 0
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from patience import eventually
+from living import await_end, living
+from patience import PATIENCE, eventually
 
 from tocsin.supervisor import ProcessSpec, State, Supervisor, read_status
 
-from .conftest import Supervise, guards_of, kill, living
+from .conftest import Supervise, guards_of, kill, read_all
 
 SUPERVISED_DATABASE = """
 import sys
@@ -46,8 +47,8 @@ def test_a_role_that_was_killed_comes_back_and_the_others_do_not_notice(supervis
     supervised.wait_until_ready()
     others, killed = supervised.pid_of("worker"), supervised.pid_of("database")
     kill(killed)
-    eventually(lambda: supervised.pid_of("database") != killed)
-    eventually(lambda: supervised.status()["database"]["state"] == "ready")
+    eventually(lambda: supervised.pid_of("database") != killed, "the database is started again")
+    eventually(lambda: supervised.status()["database"]["state"] == "ready", supervised.described)
     assert supervised.status()["database"]["restarts"] == 1
     assert supervised.status()["worker"]["restarts"] == 0
     assert living({others})
@@ -69,7 +70,10 @@ def test_a_role_whose_program_is_missing_does_not_keep_the_others_down() -> None
     supervisor = Supervisor([ProcessSpec("missing", ["/no/such/program"]), ProcessSpec("there", ["sleep", "60"])])
     running = Thread(target=supervisor.run)
     running.start()
-    eventually(lambda: [status.state for status in supervisor.status()] == [State.PAUSING, State.READY])
+    eventually(
+        lambda: [status.state for status in supervisor.status()] == [State.PAUSING, State.READY],
+        lambda: f"one waits for its next start and the other is ready: {supervisor.status()}",
+    )
     supervisor.stop()
     running.join()
     assert {status.state for status in supervisor.status()} == {State.STOPPED}
@@ -81,7 +85,7 @@ def test_what_a_killed_role_had_started_is_gone_before_the_role_is_back(supervis
     offspring = {pid for _, what, pid in supervised.journal() if what == "bore"}
     assert living(offspring)
     kill(supervised.pid_of("worker"))
-    eventually(lambda: supervised.events().count("worker ready") == 2)
+    eventually(lambda: supervised.events().count("worker ready") == 2, supervised.described)
     assert not living(offspring)
 
 
@@ -92,7 +96,8 @@ def test_a_role_that_does_not_listen_is_killed_when_its_grace_is_over(supervise:
     assert "worker has not ended in time and is killed" in supervised.finish()
     assert supervised.process.returncode == 1
     assert supervised.events()[-1] == "database ended"
-    assert not living(supervised.pids())
+    # Whoever was killed is no child of the supervisor's, which cannot wait for the end of it.
+    await_end(supervised.pids(), "the roles and what they started")
 
 
 def test_a_second_ctrl_c_waits_for_nobody(supervise: Supervise) -> None:
@@ -100,7 +105,7 @@ def test_a_second_ctrl_c_waits_for_nobody(supervise: Supervise) -> None:
     supervised.wait_until_ready()
     os.kill(supervised.pid_of("worker"), signal.SIGSTOP)
     supervised.process.send_signal(signal.SIGINT)
-    eventually(lambda: supervised.status()["worker"]["state"] == "stopping")
+    eventually(lambda: supervised.status()["worker"]["state"] == "stopping", supervised.described)
     supervised.process.send_signal(signal.SIGINT)
     assert "stopping at once" in supervised.finish()
     assert supervised.process.returncode == 1
@@ -112,7 +117,7 @@ def test_a_killed_supervisor_leaves_no_child_and_no_grandchild(supervise: Superv
     supervised.wait_until_ready()
     assert len(living(supervised.pids())) == 4
     os.killpg(supervised.process.pid, signal.SIGKILL)
-    eventually(lambda: not living(supervised.pids()))
+    await_end(supervised.pids(), "the roles and what they started")
     ended = [event for event in supervised.events() if event.endswith("ended")]
     assert ended == ["worker ended", "database ended"]
 
@@ -122,15 +127,22 @@ def test_a_killed_guard_is_replaced_and_still_keeps_its_promise(supervise: Super
     supervised.wait_until_ready()
     (first,) = guards_of(supervised.process.pid)
     kill(first)
-    eventually(lambda: guards_of(supervised.process.pid) not in (set(), {first}))
+    eventually(lambda: guards_of(supervised.process.pid) not in (set(), {first}), "another guard is there")
+    # That a role is started again says that the supervisor has gone on, and told the new guard whom to end.
+    former = supervised.pid_of("worker")
+    kill(former)
+    eventually(lambda: supervised.pid_of("worker") != former, supervised.described)
     kill(supervised.process.pid)
-    eventually(lambda: not living(supervised.pids()))
+    await_end(supervised.pids(), "the roles of a supervisor whose guard was killed too")
     assert set(supervised.events()[-2:]) == {"database ended", "worker ended"}
 
 
 def test_the_status_file_says_what_runs(supervise: Supervise, tmp_path: Path) -> None:
     supervised = supervise("database", "worker<database:fails=99")
-    eventually(lambda: [s.restarts > 0 for s in read_status(tmp_path / "processes.json")] == [False, True])
+    eventually(
+        lambda: [s.restarts > 0 for s in read_status(tmp_path / "processes.json")] == [False, True],
+        supervised.described,
+    )
     database, worker = read_status(tmp_path / "processes.json")
     assert (database.name, database.pid, database.state) == ("database", supervised.pid_of("database"), State.READY)
     assert worker.state is not State.READY
@@ -156,8 +168,7 @@ def test_on_a_terminal_lines_are_coloured_and_carry_their_role(supervise: Superv
     supervised.wait_until_ready()
     supervised.process.send_signal(signal.SIGTERM)
     supervised.finish()
-    shown = os.read(ours, 100_000).decode()
-    os.close(ours)
+    shown = read_all(ours).decode()
     assert re.search(r"03:04:05 .*\x1b\[\d+mapi .*own entry.* count=7", shown)
     assert re.search(r"\x1b\[\d+mworker .*hello", shown)
     assert "{" not in shown
@@ -170,7 +181,7 @@ def test_a_killed_supervisor_takes_its_database_along_cleanly(data_dir: Path) ->
         assert supervisor.stdout.readline() == "all ready\n"
         postmaster = int((data_dir / "server" / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
         supervisor.kill()
-    eventually(lambda: not living({postmaster}))
+    await_end({postmaster}, "the database's server")
     assert not (data_dir / "server" / "pgdata" / "postmaster.pid").exists()
 
 
@@ -197,7 +208,10 @@ def test_what_keeps_a_process_from_being_ready_is_told(
     supervisor = Supervisor([ProcessSpec("postgres", ["sleep", "600"], ready=ready)], output=sys.stderr)
     running = Thread(target=supervisor.run)
     running.start()
-    eventually(lambda: any(line.endswith("is not ready yet: the door is locked") for line in caplog.messages))
+    eventually(
+        lambda: any(line.endswith("is not ready yet: the door is locked") for line in caplog.messages),
+        lambda: f"it is told what is in the way: {caplog.messages}",
+    )
     supervisor.stop()
     running.join()
 
@@ -217,5 +231,5 @@ print(Waiting([]).run())
 
 def test_a_signal_in_the_midst_of_a_wait_stops_everything_all_the_same() -> None:
     command = [sys.executable, "-c", IN_THE_MIDST_OF_WAITING]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.stdout == "0\n", done.stderr

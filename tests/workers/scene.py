@@ -138,7 +138,8 @@ class Scene:
                 connection.rollback()
                 return False
 
-            eventually(reached, f"{least} {kind}")
+            # Without a pause: whoever appends waits for us as often as we for them, and gets no further in between.
+            eventually(reached, lambda: f"{least} {kind}, and not {self.count(kind)}", every=0.0)
             yield
             connection.rollback()
 
@@ -217,7 +218,12 @@ class Scene:
 
     def wait_until_ended(self, send_id: UUID, patience: float = PATIENCE) -> None:
         """Wait until the send has ended, and with it every device has an outcome."""
-        eventually(lambda: self.send(send_id).ended, f"send {send_id} ends", patience)
+        eventually(lambda: self.send(send_id).ended, lambda: f"send {send_id} ends; {self.how_far(send_id)}", patience)
+
+    def how_far(self, send_id: UUID) -> str:
+        """How far a send has come, for a test that waits in vain."""
+        kinds = Counter(type(entry.fact).__name__ for entry in self.entries(send_id))
+        return f"its devices: {self.tally(send_id)}, its events: {dict(kinds)}, {self.sandbox.stats()}"
 
 
 def _credential(providers: dict[str, Any], provider: str) -> tuple[dict[str, Any], bytes]:
