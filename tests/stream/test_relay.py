@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -17,6 +18,12 @@ from tocsin.eventlog.stream.relay import Deposed, RelayCursor
 from tocsin.eventlog.stream.tail import Tail
 
 MANY = 20_000
+
+SLOW = """
+    create function effects.slow() returns trigger language plpgsql as
+    $$ begin perform pg_sleep(1.5); return new; end $$;
+    create trigger slow before update of position on record.relay_cursor
+    for each row when (new.position > old.position) execute function effects.slow()"""
 
 
 @pytest.fixture
@@ -37,6 +44,23 @@ def consumer(transport: KafkaTransport) -> Iterator[Consumer]:
     stream.close()
 
 
+@contextmanager
+def moving_slowly(database_url: str) -> Iterator[None]:
+    """While each move of the relay's cursor takes so long that it is in the middle whenever one looks."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(SLOW)
+        yield
+        connection.execute("drop trigger slow on record.relay_cursor")
+
+
+def await_relayed(database_url: str, position: int) -> None:
+    """Wait until the relay has come to a position, or further."""
+    eventually(
+        lambda: relayed(database_url) >= position,
+        lambda: f"{position} is relayed: {relayed(database_url)}",
+    )
+
+
 def relayed(database_url: str) -> int:
     """How far the relay has come."""
     with psycopg.connect(database_url) as connection:
@@ -49,12 +73,13 @@ def test_relays_killed_in_the_middle_lose_nothing_and_repeat_nothing_visibly(
     transport: KafkaTransport, writer: RecordWriter, consumer: Consumer, record_url: str
 ) -> None:
     writer.append_many(MANY)
-    for _ in range(2):
-        before = relayed(record_url)
-        relay = transport.start_relay()
-        eventually(lambda before=before: relayed(record_url) > before)
-        relay.kill()
-    assert relayed(record_url) < MANY, "they were killed in the middle"
+    with moving_slowly(record_url):
+        for _ in range(2):
+            before = relayed(record_url)
+            relay = transport.start_relay()
+            await_relayed(record_url, before + 1)
+            relay.kill()
+        assert relayed(record_url) < MANY, "they were killed in the middle"
     transport.start_relay()
     seen = Seen()
     drain(consumer, seen, MANY)
@@ -65,10 +90,11 @@ def test_a_frozen_relay_is_succeeded_and_does_no_harm_when_it_wakes(
     transport: KafkaTransport, writer: RecordWriter, consumer: Consumer, record_url: str
 ) -> None:
     writer.append_many(MANY)
-    frozen = transport.start_relay()
-    eventually(lambda: relayed(record_url) > 0)
-    frozen.send_signal(signal.SIGSTOP)
-    assert relayed(record_url) < MANY, "it was frozen in the middle"
+    with moving_slowly(record_url):
+        frozen = transport.start_relay()
+        await_relayed(record_url, 1)
+        frozen.send_signal(signal.SIGSTOP)
+        assert relayed(record_url) < MANY, "it was frozen in the middle"
     successor = transport.start_relay()
     seen = Seen()
     drain(consumer, seen, MANY)
@@ -86,12 +112,12 @@ def test_a_relay_told_to_stop_lets_the_next_one_lead(
 ) -> None:
     first = transport.start_relay()
     writer.append_many(10)
-    eventually(lambda: relayed(record_url) == 10)
+    await_relayed(record_url, 10)
     first.terminate()
     assert first.wait(timeout=PATIENCE) == 0
     transport.start_relay()
     writer.append_many(10)
-    eventually(lambda: relayed(record_url) == 20)
+    await_relayed(record_url, 20)
 
 
 def test_a_new_term_ends_the_former_leaders_right_to_move_the_cursor(writer: RecordWriter, record_url: str) -> None:
