@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
+from patience import PATIENCE
 from scripted_provider import Deed, Reply, ScriptedProvider, Seen
 
 from tocsin.domain.message import Message
@@ -31,7 +32,8 @@ def pool_of(provider: ScriptedProvider, **options: Any) -> Pool:
 def request(
     provider: ScriptedProvider, pool: Pool, path: str = "/", body: bytes = b"{}", **options: Any
 ) -> HttpRequest:
-    return HttpRequest(url=provider.url + path, headers=["a: b"], body=body, pool=pool, **options)
+    given = {"timeout": PATIENCE, **options}
+    return HttpRequest(url=provider.url + path, headers=["a: b"], body=body, pool=pool, **given)
 
 
 def exchange(transport: Transport, requests: list[HttpRequest]) -> list[HttpResult]:
@@ -62,7 +64,9 @@ def push(token: str, index: int = 0, message: Message = ALARM, **options: Any) -
     return Push(index=index, push_id=uuid4(), token=token, message=message, **options)
 
 
-def deliver(transport: Transport, provider: Provider, pushes: Iterable[Push], timeout: float = 20) -> list[Answer]:
+def deliver(
+    transport: Transport, provider: Provider, pushes: Iterable[Push], timeout: float = PATIENCE
+) -> list[Answer]:
     """Sends all and collects an answer for each, in the order of the pushes."""
     gateway = Gateway(transport, timeout=timeout)
     listed = list(pushes)

@@ -155,11 +155,11 @@ def test_a_fetch_of_a_token_holds_up_no_other_credential(
 
     endpoint = scripted(behave)
     slow = open_provider(WnsCredential("id", "s", endpoint.url, "scope", ("127.0.0.1",), endpoint.ca_path), transport)
-    gateway = Gateway(transport, timeout=3)
+    gateway = Gateway(transport, timeout=PATIENCE)
     gateway.send(slow, [push(endpoint.url + "/channel", 1)])
     assert asked.wait(PATIENCE)
     gateway.send(opened("apns"), [push(APNS_TOKEN, 2)])
-    assert [answer.index for answer in gateway.answers(2.5)] == [2]
+    assert [answer.index for answer in gateway.answers(PATIENCE / 2)] == [2]
 
 
 def test_an_answer_without_a_token_is_no_token(scripted: Script, transport: Transport) -> None:

@@ -27,7 +27,7 @@ def test_an_idle_connection_the_server_closed_is_replaced_without_doubt(transpor
     for expected in range(3):
         assert transport.call(request(provider, pool)).failure is None
         # The goodbye of the server must have arrived; a request that crosses it on the way would be in doubt.
-        time.sleep(0.05)
+        time.sleep(0.2)
         assert provider.seen[-1].connection == expected
 
 

@@ -175,10 +175,12 @@ def test_streams_above_a_goaway_were_not_sent_and_those_below_are_answered(
 
 
 def test_silence_ends_in_doubt_at_the_time_out(transport: Transport, scripted: Script) -> None:
-    provider = scripted(lambda seen: Silence())
-    result = transport.call(request(provider, pool_of(provider), timeout=0.3))
+    provider = scripted(after_warming(lambda seen: Silence()))
+    pool = pool_of(provider)
+    warm(transport, provider, pool)
+    result = transport.call(request(provider, pool, timeout=1))
     assert (result.failure, result.cause) == (Failure.IN_DOUBT, "timeout")
-    assert len(provider.seen) == 1
+    assert len(provider.seen) == 2
 
 
 def test_an_answer_that_breaks_off_is_in_doubt_and_keeps_its_status(transport: Transport, scripted: Script) -> None:
@@ -261,12 +263,13 @@ def test_a_request_that_cannot_be_written_harms_no_other(
 
 
 def test_a_request_whose_time_ran_out_in_the_queue_was_not_sent(transport: Transport, scripted: Script) -> None:
-    provider = scripted(lambda seen: Silence())
+    provider = scripted(after_warming(lambda seen: Silence()))
     pool = pool_of(provider, max_in_flight=1)
-    results = exchange(transport, [request(provider, pool, timeout=0.3) for _ in range(3)])
+    warm(transport, provider, pool)
+    results = exchange(transport, [request(provider, pool, timeout=1) for _ in range(3)])
     assert results[0].failure is Failure.IN_DOUBT
     assert [result.failure for result in results[1:]] == [Failure.NOT_SENT] * 2
-    assert len(provider.seen) == 1
+    assert len(provider.seen) == 2
 
 
 def test_closing_settles_everything_that_is_under_way(scripted: Script) -> None:

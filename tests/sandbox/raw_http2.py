@@ -13,6 +13,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded
 from h2.settings import SettingCodes
+from patience import PATIENCE
 from sandbox_clients import Exchange
 
 from tocsin.sandbox.server import SandboxHandle
@@ -23,7 +24,7 @@ SomeEvent = TypeVar("SomeEvent", bound=Event)
 class RawHttp2:
     """One connection. ``events`` is all that came, in order; ``closed`` when the server hung up."""
 
-    def __init__(self, handle: SandboxHandle, *, window: int = 65_535, timeout: float = 5) -> None:
+    def __init__(self, handle: SandboxHandle, *, window: int = 65_535, timeout: float = PATIENCE) -> None:
         address = urlsplit(handle.push_url)
         assert address.hostname is not None
         context = ssl.create_default_context(cafile=str(handle.ca_path))

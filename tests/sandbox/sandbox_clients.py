@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import jwt
 import pycurl
+from patience import PATIENCE
 
 from tocsin.sandbox.server import SandboxHandle
 
@@ -47,7 +48,7 @@ class Exchange:
     body: bytes | str = b""
     certificate: tuple[str, str] | None = None
     http1: bool = False
-    timeout_ms: int = 10_000
+    timeout_ms: int = int(PATIENCE * 1000)
 
     def prepare(self, handle: SandboxHandle, curl: pycurl.Curl) -> None:
         self.content = BytesIO()

@@ -11,6 +11,7 @@ import pycurl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE
 from sandbox_clients import apns, send
 
 from tocsin.sandbox.http1 import Chunks, Malformed, parse_head
@@ -24,7 +25,7 @@ def talk(handle: SandboxHandle, *parts: bytes) -> bytes:
     """Send these bytes to the control port, and read until it hangs up."""
     address = urlsplit(handle.control_url)
     assert address.hostname is not None
-    with socket.create_connection((address.hostname, address.port or 80), 5) as connection:
+    with socket.create_connection((address.hostname, address.port or 80), PATIENCE) as connection:
         for part in parts:
             connection.sendall(part)
         connection.shutdown(socket.SHUT_WR)

@@ -7,14 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
-from patience import PATIENCE
+from patience import PATIENCE, eventually
 from sandbox_clients import apns, send
 
 from tocsin.sandbox.handle import SandboxError
@@ -32,7 +31,7 @@ def contents(directory: Path) -> dict[str, bytes]:
 def is_listening(url: str) -> bool:
     address = urlsplit(url)
     try:
-        socket.create_connection((address.hostname or "", address.port or 0), 5).close()
+        socket.create_connection((address.hostname or "", address.port or 0), PATIENCE).close()
     except ConnectionRefusedError:
         return False
     return True
@@ -140,10 +139,7 @@ def test_the_process_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
     assert is_listening(url)
     starter.kill()
     starter.communicate()
-    deadline = time.monotonic() + PATIENCE
-    while is_listening(url) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not is_listening(url)
+    eventually(lambda: not is_listening(url), f"nobody listens at {url} any more")
 
 
 def test_the_command_says_where_everything_is_and_stops_on_ctrl_c(tmp_path: Path) -> None:
