@@ -20,7 +20,7 @@ from tocsin.eventlog import database, recorder
 from tocsin.eventlog.copying import copy_data
 from tocsin.eventlog.record import Record
 
-WRITE_TIMEOUT = 0.6
+WRITE_TIMEOUT = 1.5
 
 
 def freeze() -> None:

@@ -84,7 +84,7 @@ def test_a_record_runs_under_a_login_that_owns_nothing(postgres_url: str, databa
         migrate(migrator)
         (tmp_path / "master.key").touch(0o600)
         (tmp_path / "master.key").write_text("1:" + "A" * 43 + "=\n")
-        record = Record.open(server, tmp_path / "master.key", write_timeout=0.3)
+        record = Record.open(server, tmp_path / "master.key", write_timeout=1.5)
         device = registration()
         record.append([device])
         record.append([subscription() for _ in range(600)])

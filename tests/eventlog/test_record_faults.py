@@ -29,7 +29,7 @@ FROZEN = Path(__file__).with_name("frozen_writer.py")
 
 @pytest.fixture
 def impatient(record_url: str, master_key_file: Path) -> Iterator[Record]:
-    """A record whose appends suffer a writer that stands still for less than a second."""
+    """A record whose appends suffer a writer that stands still for a second and a half."""
     record = Record.open(record_url, master_key_file, write_timeout=WRITE_TIMEOUT)
     yield record
     record.close()
@@ -77,12 +77,13 @@ def test_a_writer_that_waits_for_a_busy_one_ends_nobody(impatient: Record, recor
     with psycopg.connect(record_url, autocommit=True) as busy:
         busy.execute("begin")
         busy.execute("select from record.head for no key update")
-        busy.pgconn.send_query(b"select pg_sleep(1.5)")
+        busy.pgconn.send_query(b"select pg_sleep(600)")
         with pytest.raises(OperationalError, match="lock timeout"):
             impatient.append([subscription()])
+        busy.cancel()
         while busy.pgconn.get_result():
             pass
-        busy.execute("commit")
+        busy.execute("rollback")
     assert impatient.append([subscription()]).first == 1
 
 
@@ -130,7 +131,7 @@ def test_an_append_that_does_not_arrive_fails_and_its_key_tells_that_it_was_not_
 
 
 def test_the_record_goes_on_after_its_server_restarted(master_key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(database, "CONNECT_SECONDS", 2.0)
     directory = Path(tempfile.mkdtemp(prefix="tocsin-test-"))
     directory.chmod(0o711)
     server = EmbeddedPostgres(directory, settings={"fsync": "off"})
