@@ -134,7 +134,8 @@ def test_a_dead_token_retires_its_device(scene: Scene, stream: Stream) -> None:
 
 def test_a_token_that_was_renewed_before_the_answer_came_is_kept(scene: Scene, stream: Stream) -> None:
     (device,) = scene.phones(1, "0410")
-    scene.sandbox.set(latency_ms=1000)
+    # Long enough for the new token to be recorded meanwhile.
+    scene.sandbox.set(latency_ms=5000)
     with deciding(scene, stream), delivering(scene, stream):
         send_id = scene.request()
         eventually(lambda: scene.sandbox.stats()["total"], "the push arrives")

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import psycopg
 import pytest
-from company import LASTING, PROVIDERS, Staff, deciding, delivering
+from company import BRIEF, LASTING, PROVIDERS, Staff, deciding, delivering
 from patience import PATIENCE
 from scene import Scene, eventually
 
@@ -18,6 +18,12 @@ from tocsin.eventlog.stream.port import Stream
 
 DEVICES = 1000
 PLANNED = 2000
+
+NEVER_GIVING_UP = {"answer_within": 90.0, "slack": -90.0}
+"""Terms of a worker that waits for its answer longer than its lease lasts, as none is told to in earnest."""
+
+SECONDS_TO_FREEZE = 4.5
+"""How long an answer takes to which a worker is frozen meanwhile: less than its lease, which is waited for anyway."""
 
 
 def test_a_rewound_topic_calls_no_provider(scene: Scene, stream: Stream) -> None:
@@ -54,11 +60,13 @@ def test_a_killed_role_leaves_every_device_with_one_outcome_and_none_sent_twice_
 ) -> None:
     phones = set(scene.phones(DEVICES))
     scene.sandbox.set(latency_ms=150)
-    company = {name: staff.start(name) for name in ("project", "plan", "schedule", "deliver")}
+    company = {name: staff.start(name) for name in ("project", "plan", "schedule")}
+    # The lease of a worker that is killed is waited for, and no other ends before the work is done.
+    company["deliver"] = staff.start("deliver", **(BRIEF if role == "deliver" else LASTING))
     send_id = scene.request()
     _wait_for_the_middle(scene, role)
     staff.kill(company[role])
-    staff.start(role)
+    staff.start(role, **LASTING)
     scene.wait_until_ended(send_id)
     assert set(scene.outcomes(send_id)) == phones
     assert scene.tally(send_id) == {"delivered": DEVICES}
@@ -92,11 +100,12 @@ def test_a_claim_that_nobody_answers_for_is_settled_by_the_sends_policy(
     scene.sandbox.fault(provider="apns", action="hang", times=1)
     for role in ("project", "plan", "schedule"):
         staff.start(role)
-    first = staff.start("deliver")
+    # It is killed before it gives up by itself, however late that is.
+    first = staff.start("deliver", **NEVER_GIVING_UP)
     send_id = scene.request(in_doubt=policy)
     eventually(lambda: scene.sandbox.stats()["total"], "the push arrives")
     staff.kill(first)
-    staff.start("deliver")
+    staff.start("deliver", **LASTING)
     scene.wait_until_ended(send_id)
     (abandoned,) = scene.facts(send_id, AttemptAbandoned)
     assert abandoned.resolution is policy
@@ -108,9 +117,8 @@ def test_a_frozen_workers_late_answer_settles_what_was_in_doubt(scene: Scene, st
     (device,) = scene.phones(1)
     for role in ("project", "plan", "schedule"):
         staff.start(role)
-    # It may wait for its answer longer than its lease lasts, as no worker is told to in earnest.
-    frozen = staff.start("deliver", answer_within=30.0, slack=-30.0)
-    scene.sandbox.set(latency_ms=1000)
+    frozen = staff.start("deliver", **NEVER_GIVING_UP)
+    scene.sandbox.set(latency_ms=SECONDS_TO_FREEZE * 1000)
     send_id = scene.request(in_doubt=InDoubt.UNKNOWN)
     eventually(lambda: scene.sandbox.stats()["total"], "the push arrives")
     staff.freeze(frozen)
@@ -126,12 +134,12 @@ def test_an_answer_that_changes_nothing_any_more_leaves_its_worker_free(scene: S
     scene.phones(1)
     for role in ("project", "plan", "schedule"):
         staff.start(role)
-    frozen = staff.start("deliver", chunks_at_once=1, answer_within=30.0, slack=-30.0)
-    scene.sandbox.set(latency_ms=1000)
+    frozen = staff.start("deliver", chunks_at_once=1, **NEVER_GIVING_UP)
+    scene.sandbox.fault(provider="apns", delay_ms=SECONDS_TO_FREEZE * 1000, times=1)
     send_id = scene.request(in_doubt=InDoubt.RESEND)
     eventually(lambda: scene.sandbox.stats()["total"], "the push arrives")
     staff.freeze(frozen)
-    other = staff.start("deliver")
+    other = staff.start("deliver", **LASTING)
     scene.wait_until_ended(send_id)
     staff.kill(other)
     staff.thaw(frozen)
@@ -173,16 +181,18 @@ def test_a_planner_killed_half_way_plans_the_same_chunks(scene: Scene, last: str
 
 def test_a_worker_that_is_asked_to_stop_records_what_it_has_sent(scene: Scene, staff: Staff) -> None:
     scene.phones(DEVICES)
-    scene.sandbox.set(latency_ms=200)
+    scene.sandbox.set(latency_ms=300)
     for role in ("project", "plan", "schedule"):
         staff.start(role)
-    worker = staff.start("deliver", **LASTING)
+    # A chunk of a hundred at a time, so that much is left to do when it stops.
+    worker = staff.start("deliver", chunks_at_once=1, **LASTING)
     send_id = scene.request()
     _wait_for_the_middle(scene, "deliver")
     worker.terminate()
     assert worker.wait(PATIENCE) == 0
     assert scene.sandbox.stats()["total"] < DEVICES
     assert scene.tally(send_id)["delivered"] == scene.sandbox.stats()["total"]
+    scene.sandbox.set(latency_ms=0)
     staff.start("deliver", **LASTING)
     scene.wait_until_ended(send_id)
     assert _sent_more_than_once(scene) == set()
