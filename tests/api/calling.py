@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from flask import Flask
+from patience import eventually
 from werkzeug.test import TestResponse
 
 AppendsNothing = Callable[[], AbstractContextManager[None]]
@@ -45,6 +46,15 @@ class Caller:
 
     def get(self, address: str, **options: Any) -> TestResponse:
         return self.call("GET", address, **options)
+
+    def get_readable(self, address: str) -> TestResponse:
+        """A GET of what may lag (503), asked again until it does not."""
+
+        def answered() -> TestResponse | None:
+            answer = self.get(address)
+            return None if answer.status_code == 503 else answer
+
+        return cast(TestResponse, eventually(answered, f"{address} is readable"))
 
     def post(self, address: str, body: Any = None, **options: Any) -> TestResponse:
         return self.call("POST", address, body, **options)

@@ -13,6 +13,7 @@ from calling import AppendsNothing, Caller
 from databases import migrated_database
 from flask import Flask
 from patience import PATIENCE
+from patient_reads import PatientWaiter, patient_lookups
 from serving import serving
 
 from tocsin.api.app import create_app
@@ -84,7 +85,7 @@ def projecting(record: Record, database_url: str) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def waiter(record: Record) -> Iterator[Waiter]:
-    waiter = Waiter(record.sessions)
+    waiter = PatientWaiter(record.sessions)
     yield waiter
     waiter.close()
 
@@ -101,15 +102,16 @@ def make_services(engine: Engine, waiter: Waiter) -> MakeServices:
     """Services with some members of the test's own."""
 
     def make(**members: object) -> Services:
-        given = {"readiness": lambda: {"database": None}, **members}
-        return Services(engine=engine, checks=SecretChecks(engine), waiter=waiter, **given)  # type: ignore[arg-type]
+        given = {"waiter": waiter, "readiness": lambda: {"database": None}, **members}
+        return Services(engine=engine, checks=SecretChecks(engine), **given)  # type: ignore[arg-type]
 
     return make
 
 
 @pytest.fixture(scope="module")
-def app(make_services: MakeServices, projector: None) -> Flask:
-    return create_app(make_services())
+def app(make_services: MakeServices, projector: None) -> Iterator[Flask]:
+    with patient_lookups():
+        yield create_app(make_services())
 
 
 @pytest.fixture(scope="module")

@@ -140,7 +140,7 @@ def test_who_waits_is_told_as_soon_as_something_happens(campus: Caller) -> None:
     time.sleep(0.3)
     assert thread.is_alive(), "there was nothing to tell yet"
     campus.post("/tags", {"tag": "now"})
-    thread.join(timeout=25)
+    thread.join(timeout=29)
     assert [one["data"]["tag"] for one in answers[0]["items"]] == ["now"]
     assert campus.get(f"/events?wait=1&cursor={answers[0]['next']}").json["items"] == []
 

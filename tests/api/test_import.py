@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from calling import AppendsNothing, Caller
+from patience import PATIENCE
 
 from tocsin.commands.imports import BATCH
 from tocsin.eventlog.record import Record
@@ -72,7 +73,7 @@ def test_five_thousand_lines_are_answered_one_by_one_with_the_bad_ones_refused(
     assert last["summary"]["refused"] == len(refused)
     assert last["summary"]["position"] == record.head().position
     device = lines[99]["device_id"]
-    assert campus.get(f"/devices/{device}?min_position={last['summary']['position']}").json["token"] == "t100"
+    assert campus.get_readable(f"/devices/{device}?min_position={last['summary']['position']}").json["token"] == "t100"
 
 
 def test_an_import_that_was_cut_off_goes_on_where_it_was(
@@ -133,7 +134,7 @@ def test_another_import_under_the_key_is_refused(campus: Caller, appends_nothing
 
 def test_answers_come_while_the_client_still_sends(server: str, campus: Caller) -> None:
     address = urlsplit(server)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE)
     connection.putrequest("POST", f"{campus.prefix}/devices/import")
     for name, value in {**NDJSON, "Authorization": f"Bearer {campus.token}", "Transfer-Encoding": "chunked"}.items():
         connection.putheader(name, value)

@@ -13,6 +13,7 @@ import pytest
 from databases import migrated_database
 from flask import Flask
 from patience import PATIENCE
+from patient_reads import PatientWaiter, patient_lookups
 from system.instance import Instance
 
 from tocsin.api.app import create_app
@@ -27,7 +28,6 @@ from tocsin.eventlog.record import Record
 from tocsin.eventlog.stream.postgres import PostgresStream
 from tocsin.projections.registry import NAMES
 from tocsin.projections.runner import run
-from tocsin.projections.waiting import Waiter
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def record(
 def services(record: tuple[Record, str]) -> Iterator[Services]:
     """The API's services, with every read model kept up to date by a projector."""
     opened, url = record
-    engine, waiter, stop = Engine(opened), Waiter(opened.sessions), threading.Event()
+    engine, waiter, stop = Engine(opened), PatientWaiter(opened.sessions), threading.Event()
     ensure_instance(engine, Context(system("test")))
     stream = PostgresStream(url, partitions=2)
     projector = threading.Thread(target=run, args=(stream, opened, NAMES, stop))
@@ -61,8 +61,9 @@ def services(record: tuple[Record, str]) -> Iterator[Services]:
 
 
 @pytest.fixture(scope="module")
-def app(services: Services) -> Flask:
-    return create_app(services)
+def app(services: Services) -> Iterator[Flask]:
+    with patient_lookups():
+        yield create_app(services)
 
 
 @pytest.fixture

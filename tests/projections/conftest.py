@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from history import History
 from patience import PATIENCE
+from patient_reads import PatientWaiter
 from psycopg import Connection
 
 from tocsin.eventlog import database
@@ -58,7 +59,7 @@ def stream(migrated_database_url: str) -> Iterator[Stream]:
 
 @pytest.fixture
 def waiter(record: Record) -> Iterator[Waiter]:
-    waiter = Waiter(record.sessions)
+    waiter = PatientWaiter(record.sessions)
     yield waiter
     waiter.close()
 

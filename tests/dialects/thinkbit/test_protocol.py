@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from patience import PATIENCE
+from patient_reads import PatientWaiter
 from werkzeug.test import TestResponse
 
 from dialects.thinkbit.client import Client, basic
@@ -25,7 +26,6 @@ from tocsin.domain.entry import system
 from tocsin.domain.events.device import Retirement
 from tocsin.eventlog.record import Record
 from tocsin.projections.devices import DeviceFilter, list_devices
-from tocsin.projections.waiting import Waiter
 
 RULES = "The given data was invalid."
 
@@ -264,7 +264,7 @@ def processes(app: Flask, services: Services, client: Client) -> Iterator[list[F
     """The app, and the same in another process: with its own connections to the same record."""
     record = Record.open(*services.record.address)
     engine = Engine(record)
-    waiter = Waiter(record.sessions)
+    waiter = PatientWaiter(record.sessions)
     yield [app, create_app(replace(services, engine=engine, checks=SecretChecks(engine), waiter=waiter))]
     waiter.close()
     record.close()
