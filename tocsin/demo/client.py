@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from email.message import Message
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -15,6 +17,10 @@ PATIENCE = 60.0
 
 class Failed(Exception):
     """Something did not go as it must. The message says what."""
+
+
+class Behind(Failed):
+    """What was asked for cannot be read yet."""
 
 
 def read_environment(file: Path) -> dict[str, str]:
@@ -31,11 +37,31 @@ class Client:
         self._token = environment["TOCSIN_ADMIN_TOKEN"]
         self._sandbox = environment["SANDBOX_URL"]
         self.environment = environment
+        self._position = 0
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """One call of the API, its JSON answer. Raises Failed with what the API said."""
+        """One call of the API, its JSON answer. Raises Failed with what the API said.
+
+        What was written before is read, however far the read models of a slow machine are behind.
+        """
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        return _call(method, self._api + path, body, headers)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                content, told = _call(method, self._api + self._later(method, path), body, headers)
+            except Behind:
+                if method != "GET" or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                self._position = max(self._position, int(told.get("Tocsin-Position", 0)))
+                return content
+
+    def _later(self, method: str, path: str) -> str:
+        """The path of a read that is answered once it shows what is known to be recorded."""
+        if method != "GET" or not self._position:
+            return path
+        return f"{path}{'&' if '?' in path else '?'}min_position={self._position}"
 
     def items(self, path: str) -> list[dict[str, Any]]:
         """All of a list, page by page."""
@@ -55,6 +81,8 @@ class Client:
         while True:
             send: dict[str, Any] = self.call("GET", path)
             if send["status"] == "completed":
+                # Its deliveries are in a read model of their own.
+                self._position = max(self._position, send["position"])
                 return send
             if time.monotonic() > deadline:
                 raise Failed(f"a send is still {send['status']} after {PATIENCE:.0f} seconds")
@@ -62,21 +90,23 @@ class Client:
 
     def sandbox(self, method: str, path: str, body: Any = None) -> Any:
         """One call of the sandbox's control port."""
-        return _call(method, self._sandbox + path, body, {"Content-Type": "application/json"})
+        return _call(method, self._sandbox + path, body, {"Content-Type": "application/json"})[0]
 
     def pushes(self) -> int:
         """How many push requests the stand-in providers have had."""
         return int(self.sandbox("GET", "/stats")["total"])
 
 
-def _call(method: str, url: str, body: Any, headers: dict[str, str]) -> Any:
+def _call(method: str, url: str, body: Any, headers: dict[str, str]) -> tuple[Any, Message]:
+    """The JSON of an answer, and its headers. Raises Failed, Behind."""
     data = None if body is None else json.dumps(body).encode()
     request = Request(url, data, headers, method=method)  # noqa: S310 - our own addresses
     try:
         with urlopen(request, timeout=30) as answer:  # noqa: S310
-            content = answer.read()
+            content, told = answer.read(), answer.headers
     except HTTPError as error:
-        raise Failed(f"{method} {url} answered {error.code}: {error.read().decode(errors='replace')}") from error
+        failure = Behind if error.code == HTTPStatus.SERVICE_UNAVAILABLE else Failed
+        raise failure(f"{method} {url} answered {error.code}: {error.read().decode(errors='replace')}") from error
     except URLError as error:
         raise Failed(f"{method} {url} was not answered: {error.reason}") from error
-    return json.loads(content) if content else None
+    return (json.loads(content) if content else None), told
