@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -38,6 +39,10 @@ LOOPBACK = "127.0.0.0/8,::1/128"
 
 FROZEN_AFTER = 60.0
 """Seconds without a sign of life after which a role is killed and started again."""
+
+# Below those that systems give to connections and to whoever names none, and above the embedded server's: until all is
+# up, which takes seconds, others are given thousands.
+_QUIET_PORTS = range(30_000, 32_768)
 
 _API_GRACE = 15.0
 _LEFT_BEHIND = _API_GRACE + 5
@@ -175,13 +180,24 @@ def _environment(settings: Settings) -> Mapping[str, str]:
 
 
 def listenable(host: str, port: int = 0) -> int:
-    """The port, or for 0 a free one, if it can be listened on now. Raises OSError."""
+    """The port, or for 0 one that the system gives, if it can be listened on now. Raises OSError."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As the API does: connections that are on their way out do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
         return int(probe.getsockname()[1])
+
+
+def free_port(host: str) -> int:
+    """A port that can be listened on, and that nobody is given before we do. Raises OSError."""
+    for port in random.sample(_QUIET_PORTS, len(_QUIET_PORTS)):
+        try:
+            return listenable(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    return listenable(host)
 
 
 def with_ports(plan: Plan) -> Plan:
@@ -191,7 +207,7 @@ def with_ports(plan: Plan) -> Plan:
     """
     ports = plan.sandbox_ports
     if plan.sandbox and not all(ports):
-        ports = _former_ports(plan) or (listenable("127.0.0.1"), listenable("127.0.0.1"))
+        ports = _former_ports(plan) or (free_port("127.0.0.1"), free_port("127.0.0.1"))
     return replace(plan, port=_port(plan), sandbox_ports=ports)
 
 
@@ -199,7 +215,7 @@ def _port(plan: Plan) -> int:
     deadline = time.monotonic() + _LEFT_BEHIND
     while True:
         try:
-            return listenable(plan.host, plan.port)
+            return listenable(plan.host, plan.port) if plan.port else free_port(plan.host)
         except OSError as error:
             if error.errno == errno.EADDRINUSE and _former_api_runs(plan) and time.monotonic() < deadline:
                 time.sleep(0.1)

@@ -8,8 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from living import await_end
 
-from system.instance import Instance, alive, eventually
+from system.instance import Instance
 from tocsin.eventlog.keys import MasterKeys
 from tocsin.settings import Settings
 from tocsin.up import Plan
@@ -19,6 +20,13 @@ def port_of(instance: Instance) -> int:
     port = urlsplit(instance.environment()["TOCSIN_URL"]).port
     assert port is not None
     return port
+
+
+def test_free_ports_are_none_that_others_are_given_before_they_are_listened_on(instance: Instance) -> None:
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    known = instance.environment()
+    ports = [urlsplit(known[name]).port for name in ("TOCSIN_URL", "SANDBOX_URL", "SANDBOX_PUSH_URL")]
+    assert [port for port in ports if port is None or port >= first] == []
 
 
 def test_one_data_directory_is_run_by_one(instance: Instance) -> None:
@@ -95,8 +103,8 @@ def test_the_next_start_has_the_port_that_a_killed_supervisor_leaves(instance: I
     instance.kill("supervisor")
     instance.start(port)
     assert port_of(instance) == port
-    eventually(lambda: not alive(left), "everybody of before has ended")
-    eventually(instance.is_whole, "every process is ready")
+    await_end(left, "all processes of before")
+    instance.await_whole()
 
 
 def test_the_next_start_adopts_the_server_that_a_killed_supervisor_has_not_ended_yet(instance: Instance) -> None:
@@ -105,9 +113,9 @@ def test_the_next_start_adopts_the_server_that_a_killed_supervisor_has_not_ended
     instance.kill("supervisor")
     instance.start(port_of(instance))
     os.kill(keeper, signal.SIGCONT)
-    eventually(lambda: not alive({keeper}), "who kept it before has ended")
+    await_end({keeper}, "whoever kept it before")
     assert instance.pid("postmaster") == postmaster
-    eventually(instance.is_whole, "every process is ready")
+    instance.await_whole()
 
 
 def test_an_address_of_ip_version_6_stands_in_brackets() -> None:
