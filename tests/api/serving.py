@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import IO
 from urllib.request import urlopen
 
 from patience import PATIENCE, eventually
+from ports import free_port
 
 THE_COMMAND = ("-m", "tocsin")
 
@@ -51,12 +51,6 @@ def start(
     line = [sys.executable, *command, "api", "--port", str(port), "--workers", str(workers)]
     settings = {"TOCSIN_DATABASE_URL": database_url, "TOCSIN_MASTER_KEY_FILE": str(key_file)}
     return subprocess.Popen(line, env={**os.environ, **settings, **more}, stdout=log, stderr=log)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def await_answer(url: str, process: subprocess.Popen[bytes]) -> None:

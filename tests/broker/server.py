@@ -7,21 +7,20 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import uuid
 from pathlib import Path
 
-from embedded.processes import is_alive
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
+from living import is_alive
+from patience import PATIENCE
+from ports import free_port
 
 from broker.distribution import NoBroker, jars
 from broker.identity import write_identity
-
-START_SECONDS = 60.0
 
 # Standard input is a pipe to the tests' process: it ends when that does, however it ends, and the broker with it.
 WITH_ITS_PARENT = '"$@" >&2 & echo $!; cat > /dev/null; kill -9 $! 2> /dev/null'
@@ -66,7 +65,7 @@ class Broker:
         self._home = Path(tempfile.mkdtemp(prefix="tocsin-kafka-"))
         self._properties = self._home / "server.properties"
         self._log = self._home / "log"
-        port, secure = _free_port(), _free_port()
+        port, secure = free_port(), free_port()
         self.bootstrap, self.secure_bootstrap = f"127.0.0.1:{port}", f"127.0.0.1:{secure}"
         self.username, self.password = "tocsin", secrets.token_urlsafe()
         self.authority, identity = write_identity(self._home)
@@ -74,7 +73,7 @@ class Broker:
             PROPERTIES.format(
                 port=port,
                 secure=secure,
-                controller=_free_port(),
+                controller=free_port(),
                 data=self._home / "data",
                 login="org.apache.kafka.common.security.plain.PlainLoginModule",
                 username=self.username,
@@ -114,7 +113,7 @@ class Broker:
         return self
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while not self._serves():
             if time.monotonic() > deadline or not is_alive(self._pid):
                 raise NoBroker(f"the broker did not start:\n{self._log.read_text()[-3000:]}")
@@ -142,9 +141,3 @@ class Broker:
         """End it and remove its data."""
         self._end_shell()
         shutil.rmtree(self._home)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

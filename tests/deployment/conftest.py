@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from deployment.deployment import Deployment
 from tocsin.eventlog.embedded import EmbeddedPostgres
@@ -40,7 +40,7 @@ def deployment(
     empty_postgres_url: str, kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
     """Everything that the compose file starts, migrated, up and healthy."""
-    deployment = Deployment(tmp_path_factory.mktemp("compose"), empty_postgres_url, kafka_bootstrap, _free_port())
+    deployment = Deployment(tmp_path_factory.mktemp("compose"), empty_postgres_url, kafka_bootstrap, free_port())
     try:
         deployment.migrate()
         deployment.start()
@@ -48,9 +48,3 @@ def deployment(
         yield deployment
     finally:
         deployment.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -13,7 +13,8 @@ from urllib.request import Request, urlopen
 import psycopg
 import pytest
 from patience import PATIENCE
-from serving import await_answer, free_port, start
+from ports import free_port
+from serving import await_answer, start
 
 from tocsin.administration import issue_token
 from tocsin.bootstrap import opened_record, prepare
