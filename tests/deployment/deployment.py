@@ -151,7 +151,7 @@ class Deployment:
         for process in self._running.values():
             process.send_signal(signal.SIGCONT)
             process.terminate()
-        statuses = {name: process.wait(30) for name, process in self._running.items()}
+        statuses = {name: process.wait(PATIENCE) for name, process in self._running.items()}
         self._running.clear()
         return statuses
 

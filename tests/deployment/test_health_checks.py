@@ -12,6 +12,7 @@ from threading import Thread
 
 import psycopg
 import pytest
+from patience import PATIENCE
 
 from tocsin.health import Role, sessions_of
 
@@ -30,7 +31,11 @@ def loaded(url: str, *arguments: str) -> set[str]:
     """The packages that a check which finds all well has loaded at its end; the stream is said to be Kafka."""
     settings = {"TOCSIN_DATABASE_URL": url, "TOCSIN_KAFKA": "localhost:9092"}
     done = subprocess.run(
-        [sys.executable, "-c", CHECK, *arguments], env=os.environ | settings, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", CHECK, *arguments],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())

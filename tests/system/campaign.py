@@ -80,12 +80,18 @@ class Campaign:
         before = sum(stats["by_provider"].get(provider, 0) for provider in asked)
         audience = {"everyone": True, "platforms": [PLATFORMS[provider] for provider in asked]}
         body = {"message": {"title": title}, "audience": audience}
-        send_id = self.instance.call("POST", f"/apps/{self.app}/sends", json=body)["send_id"]
+        # Answered at once: what is to happen in the middle of the send waits for no read model.
+        at_once = {"Prefer": "respond-async"}
+        send_id = self.instance.call("POST", f"/apps/{self.app}/sends", json=body, headers=at_once)["send_id"]
         return Push(send_id, title, asked, stats["last_sequence"], before)
 
     def wait_until_under_way(self, push: Push, calls: int) -> None:
         """Wait until the providers were called so often since the send was requested."""
-        eventually(lambda: self._made(push) >= calls, f"{calls} calls for “{push.title}”", every=0.005)
+        eventually(
+            lambda: self._made(push) >= calls,
+            lambda: f"{calls} calls for “{push.title}”, not {self._made(push)}; {self.instance.how_it_stands()}",
+            every=0.005,
+        )
 
     def _made(self, push: Push) -> int:
         by_provider = self.carrier.stats()["by_provider"]
@@ -93,14 +99,22 @@ class Campaign:
 
     def wait_until_ended(self, push: Push) -> None:
         """Wait until the API says that every device has its outcome."""
-        eventually(lambda: self._has_ended(push), f"“{push.title}” ends", ENDS_WITHIN, every=0.2)
+        eventually(lambda: self._has_ended(push), lambda: self._how_far(push), ENDS_WITHIN, every=0.2)
 
     def _has_ended(self, push: Push) -> bool:
         try:
             send = self.instance.call("GET", f"/apps/{self.app}/sends/{push.send_id}", may_be_away=True)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
             return False
         return send is not None and bool(send["status"] == "completed")
+
+    def _how_far(self, push: Push) -> str:
+        """What the record says of a send, for a test that waits in vain for its end."""
+        account = self.account(push)
+        return (
+            f"“{push.title}” ends; of {account.planned.total()} planned {account.outcomes.total()} have an outcome; "
+            f"{self.instance.how_it_stands()}"
+        )
 
     def account(self, push: Push) -> Account:
         """What the record says of the send."""

@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psycopg
 import requests
-from embedded.processes import children_of, is_alive, postmaster_pid
+from embedded.processes import postmaster_pid
+from living import children_of, command_of, described, with_descendants
 from patience import PATIENCE, eventually
 
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.record import Record
+from tocsin.projections.registry import NAMES, passed
 from tocsin.sandbox.handle import SandboxHandle
 
 T = TypeVar("T")
@@ -43,7 +46,7 @@ class Instance:
             self._supervisor = subprocess.Popen(
                 command, stdout=log, stderr=log, env=_environment(), cwd=self.directory.parent
             )
-        eventually(lambda: self._is_up(said), f"it is up; its log is {self.log}")
+        eventually(lambda: self._is_up(said), lambda: f"it is up; {self.how_it_stands()}")
 
     def _is_up(self, said: int) -> bool:
         assert self.supervisor.poll() is None, f"it has ended: {self.log.read_text()[said:]}"
@@ -59,8 +62,13 @@ class Instance:
 
     def interrupt(self) -> int:
         """Ctrl-C; the exit status once it has ended."""
+        everybody = with_descendants(self.supervisor.pid)
         self.supervisor.send_signal(signal.SIGINT)
-        return self.supervisor.wait(PATIENCE)
+        eventually(
+            lambda: self.supervisor.poll() is not None,
+            lambda: f"it ends; still there:{described(everybody)}\n{self.how_it_stands()}",
+        )
+        return self.supervisor.returncode
 
     def close(self) -> None:
         """Stop what still runs and delete the database."""
@@ -82,28 +90,38 @@ class Instance:
             case "postmaster":
                 return postmaster_pid(self.directory / "postgres")
             case "api-worker":
-                return min(children_of(self.processes()["api"]["pid"]))
+                return min(eventually(lambda: children_of(self.pid("api")), "the API has a worker"))
             case "guard":
-                return next(pid for pid in children_of(self.supervisor.pid) if _runs(pid, "supervisor_guard.py"))
+                return next(pid for pid in children_of(self.supervisor.pid) if "supervisor_guard.py" in command_of(pid))
             case _:
-                return int(self.processes()[name]["pid"])
+                return int(eventually(lambda: self.processes()[name]["pid"], f"{name} runs"))
 
     def processes(self) -> dict[str, dict[str, Any]]:
-        """What the supervisor says of its processes, by name."""
-        listed = json.loads((self.directory / "processes.json").read_text())["processes"]
+        """What the supervisor says of its processes, by name; nothing before its first start."""
+        file = self.directory / "processes.json"
+        listed = json.loads(file.read_text())["processes"] if file.exists() else []
         return {process["name"]: process for process in listed}
 
     def is_whole(self) -> bool:
         """Whether every process is ready."""
         return all(process["state"] == "ready" for process in self.processes().values())
 
+    def await_whole(self) -> None:
+        """Wait until every process is ready."""
+        eventually(self.is_whole, lambda: f"every process is ready; {self.how_it_stands()}")
+
+    def how_it_stands(self) -> str:
+        """What its processes do and what it said last, for a test that fails."""
+        found = {name: f"{one['state']}, {one['restarts']} restarts" for name, one in self.processes().items()}
+        return f"its processes: {found}\nits log ends: {self.log.read_text(errors='replace')[-3000:]}"
+
     def everybody(self) -> set[int]:
         """The supervisor, the postmaster, and every process below them."""
-        return _with_descendants(self.supervisor.pid) | self.database()
+        return with_descendants(self.supervisor.pid) | self.database()
 
     def database(self) -> set[int]:
         """The postmaster and its children, whichever process has started it."""
-        return _with_descendants(self.pid("postmaster"))
+        return with_descendants(self.pid("postmaster"))
 
     @property
     def environment_file(self) -> Path:
@@ -122,25 +140,43 @@ class Instance:
     def call(self, method: str, path: str, *, may_be_away: bool = False, **options: Any) -> Any:
         """One call of the API under ``/v1`` as its admin; the JSON it answers.
 
-        ``may_be_away``: a part may have been killed just now, and a 503 that says so is None.
+        ``may_be_away``: a part may have been killed just now, and a 503 that says so is None, as is what no read model
+        has yet.
         """
         known = self.environment()
         headers = {"Authorization": f"Bearer {known['TOCSIN_ADMIN_TOKEN']}", **options.pop("headers", {})}
-        url = f"{known['TOCSIN_URL']}/v1{path}"
-        answer = requests.request(method, url, headers=headers, timeout=60, **options)
-        if may_be_away and answer.status_code == 503:
+        answer = self.request(method, f"{known['TOCSIN_URL']}/v1{path}", headers=headers, **options)
+        if may_be_away and answer.status_code in (404, 503):
             return None
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+        """One request by whoever speaks to it. What it wrote can be read by the next, however slow the machine is."""
+        answer = requests.request(method, url, **{"timeout": PATIENCE, **options})
+        if "Tocsin-Lag" in answer.headers:
+            position = int(answer.headers["Tocsin-Position"])
+            eventually(
+                lambda: self._has_folded(position), lambda: f"position {position} is readable; {self.how_it_stands()}"
+            )
+        return answer
+
+    def _has_folded(self, position: int) -> bool:
+        """Whether every read model has passed a position."""
+        try:
+            with psycopg.connect(self.database_url(), autocommit=True) as connection:
+                return passed(connection, NAMES) >= position
+        except psycopg.OperationalError:
+            return False
+
     def import_devices(self, app_id: str, lines: list[str]) -> list[dict[str, Any]]:
         """Import devices, one to a line; what became of each line."""
         known = self.environment()
-        answer = requests.post(
+        answer = self.request(
+            "POST",
             f"{known['TOCSIN_URL']}/v1/apps/{app_id}/devices/import",
             data="\n".join(lines).encode(),
             headers={"Authorization": f"Bearer {known['TOCSIN_ADMIN_TOKEN']}", "Content-Type": "application/x-ndjson"},
-            timeout=60,
         )
         assert answer.ok, answer.text
         return [line for line in map(json.loads, answer.text.splitlines()) if "line" in line]
@@ -177,21 +213,5 @@ def is_private(file: Path) -> bool:
     return stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def alive(pids: set[int]) -> set[int]:
-    """Those that run."""
-    return {pid for pid in pids if is_alive(pid)}
-
-
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-
-
-def _with_descendants(pid: int) -> set[int]:
-    found = {pid}
-    for child in children_of(pid):
-        found |= _with_descendants(child)
-    return found
-
-
-def _runs(pid: int, program: str) -> bool:
-    return program in Path(f"/proc/{pid}/cmdline").read_text()

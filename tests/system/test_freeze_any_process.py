@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
+from living import await_end
+
 from system.campaign import PLATFORMS, Campaign
-from system.instance import alive, eventually
 
 GIVE_SIGNS = ("postgres", "project", "plan", "schedule", "webhooks", "api", *(f"deliver-{name}" for name in PLATFORMS))
 
@@ -21,8 +22,8 @@ def test_processes_that_freeze_in_the_middle_of_a_send_are_replaced_and_every_de
     others = instance.pid("sandbox")
     for pid in frozen.values():
         os.kill(pid, signal.SIGSTOP)
-    eventually(lambda: not alive(set(frozen.values())), "what is frozen is killed", every=0.2)
-    eventually(instance.is_whole, "every process is ready again", every=0.2)
+    await_end(frozen.values(), "the processes that are frozen")
+    instance.await_whole()
     campaign.wait_until_ended(push)
     assert campaign.broken_promises(push) == {}
     assert instance.pid("sandbox") == others

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from living import await_end
 from webhook_receiver import Receiver, receiving
 
 from system.campaign import ENDS_WITHIN, PLATFORMS, Campaign, Push
-from system.instance import Instance, alive, eventually
+from system.instance import Instance, eventually
 
 UNDER_WAY = 900
 """Calls of a send, of 3,000 and more, after which a process is killed: many are answered, many under way."""
@@ -59,7 +60,7 @@ def test_a_killed_process_leaves_one_outcome_for_every_device(campaign: Campaign
     push = _push_and_kill(campaign, name)
     campaign.wait_until_ended(push)
     assert campaign.broken_promises(push) == {}
-    eventually(campaign.instance.is_whole, "every process is ready again")
+    campaign.instance.await_whole()
 
 
 def test_so_does_a_planner_killed_before_anything_was_sent(campaign: Campaign) -> None:
@@ -78,7 +79,7 @@ def test_so_does_a_killed_supervisor_once_everything_is_started_again(campaign: 
 def test_what_a_killed_supervisor_leaves_behind_ends_in_order_and_loses_no_answer(campaign: Campaign) -> None:
     everybody = campaign.instance.everybody()
     push = _push_and_kill(campaign, "supervisor")
-    eventually(lambda: not alive(everybody), "all processes have ended", every=0.1)
+    await_end(everybody, "all processes")
     campaign.instance.start()
     campaign.wait_until_ended(push)
     assert campaign.broken_promises(push) == {}

@@ -21,7 +21,7 @@ def test_rewound_consumers_and_rebuilt_read_models_call_no_provider(campaign: Ca
     push = campaign.request("before the rewind")
     campaign.wait_until_ended(push)
     received = campaign.carrier.stats()["total"]
-    assert instance.interrupt() == 0
+    assert instance.interrupt() == 0, instance.how_it_stands()
     with EmbeddedPostgres(instance.directory / "postgres") as server:
         consumers, head = _rewind(server.url)
     instance.start()

@@ -19,7 +19,7 @@ def test_so_are_the_admin_token_and_the_master_key(instance: Instance) -> None:
 
 def test_a_folder_of_tocsins_name_where_it_was_started_is_not_taken_for_it(instance: Instance) -> None:
     assert (instance.directory.parent / "tocsin").is_dir()
-    assert instance.is_whole()
+    instance.await_whole()
 
 
 def test_with_what_it_says_a_push_arrives_at_a_fake_device(instance: Instance) -> None:

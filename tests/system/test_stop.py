@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from living import await_end, living
+
 from system.campaign import Campaign
-from system.instance import Instance, alive
+from system.instance import Instance
 
 
 def _device_ids(campaign: Campaign) -> set[str]:
@@ -18,10 +20,12 @@ def _device_ids(campaign: Campaign) -> set[str]:
 
 
 def test_ctrl_c_stops_everything_and_the_next_start_finds_everything(instance: Instance, campaign: Campaign) -> None:
-    known, everybody = instance.environment(), instance.everybody()
+    known, everybody, database = instance.environment(), instance.everybody(), instance.database()
     assert len(everybody) > len(instance.processes())
-    assert instance.interrupt() == 0
-    assert alive(everybody) == set()
+    assert instance.interrupt() == 0, instance.how_it_stands()
+    assert living(everybody - database) == set()
+    # The collector of the server's log ends by itself once the last who could write to it has.
+    await_end(database, "the database's processes")
     instance.start()
     # The API's port is a free one at every start here; the apps know the sandbox by its own.
     assert instance.environment() | {"TOCSIN_URL": ""} == known | {"TOCSIN_URL": ""}

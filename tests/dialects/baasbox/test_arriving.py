@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from patience import eventually
 from system.instance import Instance
 
@@ -40,7 +39,7 @@ class Chat:
     def call(self, method: str, path: str, user: tuple[str, str] = ("test", "test"), **options: Any) -> dict[str, Any]:
         known = self.instance.environment()
         headers = {"X-BAASBOX-APPCODE": known["BAASBOX_APPCODE"]}
-        answer = requests.request(method, known["TOCSIN_URL"] + path, auth=user, headers=headers, timeout=30, **options)
+        answer = self.instance.request(method, known["TOCSIN_URL"] + path, auth=user, headers=headers, **options)
         assert answer.ok, answer.text
         body: dict[str, Any] = answer.json()
         return body

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from patience import PATIENCE, eventually
 from system.instance import Instance
 
@@ -35,10 +34,10 @@ def played(instance: Instance, npm_project: Callable[[Path], Path]) -> Played:
     known = instance.environment()
     url, appcode = known["TOCSIN_URL"], known["BAASBOX_APPCODE"]
     account = {"username": FRIEND, "password": "s3cRe+ of ben"}
-    friend = requests.post(f"{url}/user", json=account, headers={"X-BAASBOX-APPCODE": appcode}, timeout=PATIENCE)
+    friend = instance.request("POST", f"{url}/user", json=account, headers={"X-BAASBOX-APPCODE": appcode})
     assert friend.ok, friend.text
     session = {"X-BB-SESSION": friend.json()["data"]["X-BB-SESSION"]}
-    assert requests.put(f"{url}/push/enable/android/{TOKEN}", headers=session, timeout=PATIENCE).ok
+    assert instance.request("PUT", f"{url}/push/enable/android/{TOKEN}", headers=session).ok
     before = instance.call("GET", "/events?limit=1000")["next"]
     told = {"ENDPOINT": url, "APPCODE": appcode, "NAME": NAME, "PASSWORD": PASSWORD, "MESSAGE": json.dumps(MESSAGE)}
     said = play(npm_project(CLIENT), told)

@@ -29,13 +29,14 @@ SETTINGS = {
 class Service:
     """The sandbox's application, with the credentials of its client, its server and its phones."""
 
+    instance: Instance
     root: str
     bearer: dict[str, str]
     phone: dict[str, str]
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """One call; what was answered, where there is a body."""
-        answer = requests.request(method, self.root + path, json=body, headers=headers, timeout=30)
+        answer = self.instance.request(method, self.root + path, json=body, headers=headers)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
@@ -44,13 +45,14 @@ class Service:
 def service(instance: Instance) -> Service:
     known = instance.environment()
     application = known["MOBILEFIRST_APP"]
-    issued = requests.post(
+    issued = instance.request(
+        "POST",
         f"{known['TOCSIN_URL']}/mfp/api/az/v1/token",
         data={"grant_type": "client_credentials", "scope": f"*.read *.write push.application.{application}"},
         auth=(known["MOBILEFIRST_CLIENT_ID"], known["MOBILEFIRST_CLIENT_SECRET"]),
-        timeout=30,
     )
     return Service(
+        instance,
         f"{known['TOCSIN_URL']}/imfpush/v1/apps/{application}",
         {"Authorization": f"Bearer {issued.json()['access_token']}"},
         {"clientSecret": known["MOBILEFIRST_DEVICE_SECRET"]},
@@ -161,12 +163,12 @@ def test_a_device_that_registered_here_is_pushed_to_through_another_api_if_its_a
     signed = Moxie(key, secret)
 
     def push(text: str) -> None:
-        ident = requests.post(
-            f"{known['TOCSIN_URL']}/notifications", json={"message": text}, auth=signed, timeout=30
-        ).json()["ident"]
-        answer = requests.post(
-            f"{known['TOCSIN_URL']}/push", json={"notification": ident, "message": text}, auth=signed, timeout=30
-        )
+        raised = {"message": text}
+        ident = instance.request("POST", f"{known['TOCSIN_URL']}/notifications", json=raised, auth=signed).json()[
+            "ident"
+        ]
+        told = {"notification": ident, "message": text}
+        answer = instance.request("POST", f"{known['TOCSIN_URL']}/push", json=told, auth=signed)
         assert answer.status_code == 202, answer.text
 
     def arrived() -> list[str]:
@@ -196,7 +198,7 @@ def test_an_app_made_on_the_command_line_has_all_that_its_clients_need(instance:
     def token() -> requests.Response:
         client = (shown["MOBILEFIRST_CLIENT_ID"], shown["MOBILEFIRST_CLIENT_SECRET"])
         form = {"grant_type": "client_credentials"}
-        return requests.post(f"{root}/mfp/api/az/v1/token", data=form, auth=client, timeout=30)
+        return instance.request("POST", f"{root}/mfp/api/az/v1/token", data=form, auth=client)
 
     bearer = {"Authorization": f"Bearer {eventually(token, 'it is known').json()['access_token']}"}
     app = f"{root}/imfpush/v1/apps/{shown['MOBILEFIRST_APP']}"
@@ -205,6 +207,6 @@ def test_an_app_made_on_the_command_line_has_all_that_its_clients_need(instance:
         {"appSecret": shown["MOBILEFIRST_APP_SECRET"]},
         {"clientSecret": shown["MOBILEFIRST_DEVICE_SECRET"]},
     ):
-        assert requests.get(f"{app}/tags", headers=headers, timeout=30).status_code == 200
+        assert instance.request("GET", f"{app}/tags", headers=headers).status_code == 200
     others = f"{root}/imfpush/v1/apps/{instance.environment()['MOBILEFIRST_APP']}/tags"
-    assert requests.get(others, headers=bearer, timeout=30).status_code == 404
+    assert instance.request("GET", others, headers=bearer).status_code == 404

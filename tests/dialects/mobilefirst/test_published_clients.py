@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from cloudpush.Client import Client as CloudPush
 from system.instance import Instance, eventually
 
@@ -51,11 +50,11 @@ def of_node(instance: Instance, npm_project: Callable[[Path], Path]) -> Played:
     url, application = known["TOCSIN_URL"], known["MOBILEFIRST_APP"]
     before = instance.call("GET", "/events?limit=1000")["next"]
     for device, platform, token in (("n-apple", "A", APPLE), ("n-android", "G", ANDROID)):
-        registered = requests.post(
+        registered = instance.request(
+            "POST",
             f"{url}/imfpush/v1/apps/{application}/devices/",
             json={"deviceId": device, "platform": platform, "token": token},
             headers={"clientSecret": known["MOBILEFIRST_DEVICE_SECRET"]},
-            timeout=30,
         )
         assert registered.status_code == 201, registered.text
     command = ["node", "send.js", url, application, known["MOBILEFIRST_APP_SECRET"]]

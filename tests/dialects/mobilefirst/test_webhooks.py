@@ -11,7 +11,6 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-import requests
 from flask import Flask
 from system.instance import Instance, eventually
 from webhook_receiver import Received, Receiver, receiving
@@ -219,6 +218,7 @@ def live(instance: Instance) -> Live:
     """A server of the sandbox's application, which speaks HTTP to everything that runs."""
     known = instance.environment()
     return Live(
+        instance,
         known["TOCSIN_URL"],
         known["MOBILEFIRST_APP"],
         basic(known["MOBILEFIRST_CLIENT_ID"], known["MOBILEFIRST_CLIENT_SECRET"]),
@@ -278,16 +278,17 @@ def test_what_travels_apart_is_told_as_its_message(instance: Instance, live: Liv
 class Live:
     """A confidential client over HTTP."""
 
-    def __init__(self, url: str, application: str, authorization: str) -> None:
+    def __init__(self, instance: Instance, url: str, application: str, authorization: str) -> None:
+        self._instance = instance
         self._url = f"{url}/imfpush/v1/apps/{application}"
         form = {"grant_type": "client_credentials", "scope": "*"}
         headers = {"Authorization": authorization}
-        answer = requests.post(f"{url}/mfp/api/az/v1/token", data=form, headers=headers, timeout=30)
+        answer = instance.request("POST", f"{url}/mfp/api/az/v1/token", data=form, headers=headers)
         self._token = answer.json()["access_token"]
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One call; the JSON it answers."""
         headers = {"Authorization": f"Bearer {self._token}"}
-        answer = requests.request(method, self._url + path, headers=headers, json=body, timeout=30)
+        answer = self._instance.request(method, self._url + path, headers=headers, json=body)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None

@@ -47,11 +47,11 @@ def raised(instance: Instance) -> Raised:
     known = instance.environment()
     root, signed = known["TOCSIN_URL"] + "/notifications", Moxie(known["MOXIE_KEY"], known["MOXIE_SECRET"])
     before = instance.call("GET", "/events?limit=1000")["next"]
-    post(f"{root}/register/apns", {"device_token": APPLE})
-    post(f"{root}/register/gcm", {"registration_id": ANDROID})
-    ident = post(f"{root}/", {"message": "Bomb threat at X"}, signed)["ident"]
-    post(f"{root}/{ident}/followup", {"message": "security services have arrived on scene"}, signed)
-    post(f"{known['TOCSIN_URL']}/push", {"notification": ident, "message": TEXT}, signed)
+    post(instance, f"{root}/register/apns", {"device_token": APPLE})
+    post(instance, f"{root}/register/gcm", {"registration_id": ANDROID})
+    ident = post(instance, f"{root}/", {"message": "Bomb threat at X"}, signed)["ident"]
+    post(instance, f"{root}/{ident}/followup", {"message": "security services have arrived on scene"}, signed)
+    post(instance, f"{known['TOCSIN_URL']}/push", {"notification": ident, "message": TEXT}, signed)
     pushed = time.time()
     for token in (APPLE, ANDROID):
         eventually(lambda token=token: instance.sandbox.received(token=token), f"it arrives at {token}", every=0.1)  # type: ignore[misc]
@@ -93,8 +93,8 @@ def test_everything_that_was_sent_is_in_the_record(raised: Raised) -> None:
     assert [event["subject"] for event in ours if event["type"] == "notification.created"] == [raised.ident]
 
 
-def post(url: str, body: dict[str, str], auth: AuthBase | None = None) -> dict[str, Any]:
-    answer = requests.post(url, json=body, auth=auth, timeout=30)
+def post(instance: Instance, url: str, body: dict[str, str], auth: AuthBase | None = None) -> dict[str, Any]:
+    answer = instance.request("POST", url, json=body, auth=auth)
     assert answer.ok, answer.text
     result: dict[str, Any] = answer.json()
     return result

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import requests
-from patience import PATIENCE, eventually
+from patience import eventually
 from system.instance import Instance
 
 LIMIT = 18
@@ -28,7 +27,7 @@ def call(instance: Instance, method: str, token: str, user: str = "THINKBIT") ->
     known = instance.environment()
     url = f"{known['TOCSIN_URL']}/api/users/{known[f'{user}_USER_ID']}/fcm_registration_tokens"
     auth = known[f"{user}_EMAIL"], known[f"{user}_PASSWORD"]
-    answer = requests.request(method, url, json={"registration_id": token}, auth=auth, timeout=PATIENCE)
+    answer = instance.request(method, url, json={"registration_id": token}, auth=auth)
     assert answer.status_code == {"POST": 201, "DELETE": 204}[method], answer.text
 
 
@@ -101,6 +100,6 @@ def test_a_token_that_google_calls_dead_leaves_the_group(instance: Instance, pus
     )
     url = f"{known['TOCSIN_URL']}/api/users/{known['THINKBIT_USER_ID']}/fcm_registration_tokens"
     auth = known["THINKBIT_EMAIL"], known["THINKBIT_PASSWORD"]
-    answer = requests.delete(url, json={"registration_id": KEPT[0]}, auth=auth, timeout=PATIENCE)
+    answer = instance.request("DELETE", url, json={"registration_id": KEPT[0]}, auth=auth)
     assert answer.status_code == 422
     assert answer.json()["errors"] == {"registration_id": ["The selected registration id is invalid."]}

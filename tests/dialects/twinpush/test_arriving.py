@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import requests
-from patience import PATIENCE, eventually
+from patience import eventually
 from system.instance import Instance
 
 from dialects.moxie.test_arriving import Moxie
@@ -48,8 +47,8 @@ def told(instance: Instance) -> Told:
     before = instance.call("GET", "/events?limit=1000")["next"]
     for platform, token in (("ios", APPLE), ("android", ANDROID)):
         body = {"udid": platform, "platform": platform, "push_token": token, "alias_device": "ada"}
-        addressed = call("POST", f"{app}/devices/register", body, api)["objects"][0]["id"]
-        call("POST", f"{app}/devices/{addressed}/update_badge", {"badge": "4"})
+        addressed = call(instance, "POST", f"{app}/devices/register", body, api)["objects"][0]["id"]
+        call(instance, "POST", f"{app}/devices/{addressed}/update_badge", {"badge": "4"})
     content = {
         "alert": "The library is closed",
         "title": "Campus",
@@ -63,19 +62,21 @@ def told(instance: Instance) -> Told:
         "inbox": True,
         "mutable_content": True,
     }
-    notification = call("POST", f"{app}/notifications", {**content, "devices_aliases": ["ada"]}, creator)["objects"][0]
+    notification = call(instance, "POST", f"{app}/notifications", {**content, "devices_aliases": ["ada"]}, creator)[
+        "objects"
+    ][0]
     pushes = {token: arrived(instance, token) for token in (APPLE, ANDROID)}
 
     # Apple's extension knows the numbers of the payload, Android's SDK its own id and the number.
     payload, data = pushes[APPLE]["payload"], pushes[ANDROID]["payload"]["message"]["data"]
     numbers = f"{root}/devices/{payload['tp_device_id']}/notifications/{payload['tp_id']}"
-    call("POST", f"{numbers}/received_notification")
+    call(instance, "POST", f"{numbers}/received_notification")
     android = f"{app}/devices/{addressed}"
-    call("POST", f"{android}/notifications/{data['tp_id']}/open_notification", {})
+    call(instance, "POST", f"{android}/notifications/{data['tp_id']}/open_notification", {})
     phones = [Phone(address, pushes[token]) for address, token in ((numbers, APPLE), (android, ANDROID))]
 
     def reported() -> dict[str, Any]:
-        report = call("GET", f"{app}/notifications/{notification['id']}/report", headers=api)
+        report = call(instance, "GET", f"{app}/notifications/{notification['id']}/report", headers=api)
         return report if report["status"] == "sent" else {}
 
     report = eventually(reported, "the notification is sent", every=0.1)
@@ -131,12 +132,12 @@ def test_what_the_sdks_report_is_counted(told: Told) -> None:
     assert told.report["errors"] == []
 
 
-def test_the_badge_is_what_the_device_shows(told: Told) -> None:
-    assert call("GET", f"{told.android.address}/badge") == {"badge": 6}
+def test_the_badge_is_what_the_device_shows(instance: Instance, told: Told) -> None:
+    assert call(instance, "GET", f"{told.android.address}/badge") == {"badge": 6}
 
 
-def test_the_extension_may_ask_for_the_notification_by_its_numbers(told: Told) -> None:
-    assert call("GET", told.apple.address)["id"] == told.notification
+def test_the_extension_may_ask_for_the_notification_by_its_numbers(instance: Instance, told: Told) -> None:
+    assert call(instance, "GET", told.apple.address)["id"] == told.notification
 
 
 def test_a_phone_registered_here_is_reached_by_an_alert_raised_through_another_api(instance: Instance) -> None:
@@ -149,13 +150,13 @@ def test_a_phone_registered_here_is_reached_by_an_alert_raised_through_another_a
     secret = instance.call("POST", f"/apps/{app_id}/credentials", json=body)["secret"]
     app = f"{known['TOCSIN_URL']}/api/v2/apps/{known['TWINPUSH_APP_ID']}"
     device = {"udid": "moxie", "platform": "android", "push_token": "twinpush-registration-2"}
-    call("POST", f"{app}/devices/register", device, {API: known["TWINPUSH_API_TOKEN"]})
+    call(instance, "POST", f"{app}/devices/register", device, {API: known["TWINPUSH_API_TOKEN"]})
 
     signed = Moxie("campus-key", secret)
     url = f"{known['TOCSIN_URL']}/notifications"
-    ident = requests.post(url, json={"message": "Bomb threat at X"}, auth=signed, timeout=PATIENCE).json()["ident"]
+    ident = instance.request("POST", url, json={"message": "Bomb threat at X"}, auth=signed).json()["ident"]
     push = {"notification": ident, "message": "Avoid the area"}
-    assert requests.post(f"{known['TOCSIN_URL']}/push", json=push, auth=signed, timeout=PATIENCE).status_code == 202
+    assert instance.request("POST", f"{known['TOCSIN_URL']}/push", json=push, auth=signed).status_code == 202
 
     data = arrived(instance, "twinpush-registration-2")["payload"]["message"]["data"]
     assert data["message"] == "Avoid the area"
@@ -201,7 +202,7 @@ def test_tokens_are_issued_and_revoked_by_the_native_api(instance: Instance) -> 
 
     def create() -> int:
         sent = {"alert": "Hello", "devices_aliases": ["nobody"]}
-        return requests.post(url, json=sent, headers={CREATOR: issued["secret"]}, timeout=PATIENCE).status_code
+        return instance.request("POST", url, json=sent, headers={CREATOR: issued["secret"]}).status_code
 
     assert create() == 200
     instance.call("DELETE", f"{credentials}/{issued['credential_id']}")
@@ -212,7 +213,7 @@ def test_another_apps_token_opens_nothing_here(instance: Instance) -> None:
     known = instance.environment()
     url = f"{known['TOCSIN_URL']}/api/v2/apps/{known['TWINPUSH_APP_ID']}/devices"
 
-    answer = requests.get(url, headers={API: known["TWINPUSH_OTHER_API_TOKEN"]}, timeout=PATIENCE)
+    answer = instance.request("GET", url, headers={API: known["TWINPUSH_OTHER_API_TOKEN"]})
 
     assert (answer.status_code, answer.json()["errors"]["type"]) == (403, "InvalidToken")
 
@@ -223,9 +224,11 @@ def arrived(instance: Instance, token: str) -> dict[str, Any]:
     return dict(push)
 
 
-def call(method: str, url: str, body: Any = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
+def call(
+    instance: Instance, method: str, url: str, body: Any = None, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
     """One call of an SDK; without a body it has no ``Content-Type`` either."""
-    answer = requests.request(method, url, json=body, headers=headers, timeout=PATIENCE)
+    answer = instance.request(method, url, json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     result: dict[str, Any] = answer.json()
     return result
