@@ -121,7 +121,7 @@ class Broker:
 
     def _serves(self) -> bool:
         try:
-            with KafkaAdminClient(bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=1000) as admin:
+            with KafkaAdminClient(bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=3000) as admin:
                 admin.list_topics()
         except KafkaError:
             return False
