@@ -62,15 +62,18 @@ class _Group(click.Group):
     group_class = type
 
 
+_data_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The data directory (or TOCSIN_DATA). TOCSIN_DATABASE_URL names a real server instead.",
+)
+
+
 def _settings_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Gives a command ``--data`` and hands it the Settings that follow."""
 
-    @click.option(
-        "--data",
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="DIR",
-        help="The data directory (or TOCSIN_DATA). TOCSIN_DATABASE_URL names a real server instead.",
-    )
+    @_data_option
     @wraps(command)
     def with_settings(data: Path | None, **options: Any) -> Any:
         return command(load(data), **options)
@@ -204,16 +207,19 @@ def webhooks(settings: Settings) -> None:
 
 
 @main.command(epilog=_example("tocsin healthy deliver --provider apns", "tocsin healthy api --port 8080"))
-@_settings_option
+@_data_option
 @click.argument("role", type=click.Choice(HEALTH_CHECKED))
 @click.option("--provider", "providers", multiple=True, type=click.Choice(PROVIDERS), help="Of deliver (all).")
 @click.option("--port", default=8080, show_default=True, type=PORT, help="Of api.")
-def healthy(settings: Settings, role: str, providers: tuple[str, ...], port: int) -> None:
+def healthy(data: Path | None, role: str, providers: tuple[str, ...], port: int) -> None:
     """Exit with 0 if the ROLE that runs on this machine does its work: for health checks of containers."""
     from tocsin import health
 
     try:
-        health.check(settings, health.Role(role), providers or PROVIDERS, port)
+        if role == health.Role.API:
+            health.check_api(port)
+        else:
+            health.check(load(data), health.Role(role), providers or PROVIDERS)
     except health.Unhealthy as unhealthy:
         raise click.ClickException(masked_text(str(unhealthy))) from unhealthy
 

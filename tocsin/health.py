@@ -44,15 +44,13 @@ class Unhealthy(Exception):
     """The role does not do its work; the message says what is missing."""
 
 
-def check(settings: Settings, role: Role, providers: Collection[str] = PROVIDERS, port: int = 8080) -> None:
-    """Return if the role works. ``providers`` is for DELIVER, ``port`` for API. Raises Unhealthy, SettingsError."""
-    if role is Role.API:
-        _check_api(port)
-    else:
-        _check_sessions(settings, sessions_of(role, providers))
+def check(settings: Settings, role: Role, providers: Collection[str] = PROVIDERS) -> None:
+    """Return if a role other than the API works; ``providers`` is for DELIVER. Raises Unhealthy, SettingsError."""
+    _check_sessions(settings, sessions_of(role, providers))
 
 
-def _check_api(port: int) -> None:
+def check_api(port: int) -> None:
+    """Return if the API answers, which needs no settings. Raises Unhealthy."""
     try:
         urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE).close()
     except OSError as error:

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-
 from tocsin.eventlog.stream.kafka_settings import KafkaSettings
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -96,8 +93,14 @@ def load(data: Path | None = None, environment: Mapping[str, str] = os.environ) 
 
 def _database_url(environment: Mapping[str, str], name: str) -> str | None:
     url = _secret(environment, name)
+    if url is None:
+        return None
+    # A client of a database is loaded where there is one, and not by every command.
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
     try:
-        conninfo_to_dict(url or "")
+        conninfo_to_dict(url)
     except ProgrammingError:
         # What libpq says repeats what it could not read, and that may be a password.
         raise SettingsError(
