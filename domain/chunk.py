@@ -202,6 +202,7 @@ def _start_attempt(state: Chunk, command: StartAttempt) -> list[Fact]:
         devices=indices.ranges(taken),
         worker=command.worker,
         lease_expires_at=command.lease_expires_at,
+        as_of=command.as_of,
         badges=_badges(state, taken, command.badges),
     )
     return [started]

@@ -40,8 +40,9 @@ class MakeDue(Command, frozen=True, kw_only=True):
 class StartAttempt(Command, frozen=True, kw_only=True):
     """Claims the lowest ``limit`` claimable devices; no event where there are none.
 
-    ``among``: only these, which the worker has just looked at (None: any). ``badges``: by device, what it is to show
-    where the message changes that; a device that was claimed before keeps what it was given then.
+    ``among``: only these, which the worker has just looked at (None: any), at the position ``as_of``. ``badges``: by
+    device, what it is to show where the message changes that; a device that was claimed before keeps what it was given
+    then.
     """
 
     worker: str
@@ -49,6 +50,7 @@ class StartAttempt(Command, frozen=True, kw_only=True):
     lease_expires_at: datetime
     limit: int = MAX_CLAIM
     among: tuple[int, ...] | None = None
+    as_of: int | None = None
     badges: dict[int, int] = {}
 
 

@@ -257,15 +257,21 @@ class Record:
             ).fetchall()
         return {stream: app for stream, app, name in rows if kind is None or name.partition(".")[0] == kind}
 
-    def newest(self, stream_ids: Collection[UUID]) -> Mapping[UUID, int]:
-        """The position of each of these streams' last event; one that does not exist is not in the answer."""
+    def newest(self, stream_ids: Collection[UUID]) -> tuple[int, Mapping[UUID, int]]:
+        """The record's position, and that of each of these streams' last event as of it.
+
+        A stream that does not exist is not in the answer.
+        """
         with self.sessions.connection() as connection:
+            # One statement sees one moment.
             rows = connection.execute(
-                "select distinct on (stream_id) stream_id, position from record.events"
-                " where stream_id = any(%b::uuid[]) order by stream_id, stream_version desc",
+                "(select distinct on (stream_id) stream_id, position from record.events"
+                " where stream_id = any(%b::uuid[]) order by stream_id, stream_version desc)"
+                " union all select null, position from record.head",
                 (uuids(stream_ids),),
             ).fetchall()
-        return dict(rows)
+        found = dict(rows)
+        return found.pop(None), found
 
     def owners(self, app_id: UUID, kind: str, digests: Collection[bytes]) -> Mapping[bytes, UUID]:
         """Who holds each of these claims; one that nobody holds is not in the answer."""

@@ -75,6 +75,8 @@ class ChunkDue(Fact, frozen=True, kw_only=True):
 class AttemptStarted(Fact, frozen=True, kw_only=True):
     """``worker`` alone may call the provider for these devices, until ``lease_expires_at`` on the database's clock.
 
+    ``as_of``: the position of the record at which the worker looked at them. Each is sent to under the token it had
+    then, whatever became of it since.
     ``badges``: what each of the devices, in their order, shows from then on, where the message changes or sets it. It
     stays so however often the device is tried.
     """
@@ -83,6 +85,7 @@ class AttemptStarted(Fact, frozen=True, kw_only=True):
     devices: Ranges
     worker: str
     lease_expires_at: datetime
+    as_of: int | None = None
     badges: tuple[int, ...] = ()
 
 

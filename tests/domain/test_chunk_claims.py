@@ -132,6 +132,12 @@ def test_a_device_that_waits_is_claimed_from_its_time_on() -> None:
     assert isinstance(only(decide(state, claim(now=LATER))), AttemptStarted)
 
 
+def test_a_claim_says_at_which_position_its_devices_were_looked_at() -> None:
+    (started,) = decide(after(plan()), claim(as_of=41))
+    assert isinstance(started, AttemptStarted)
+    assert started.as_of == 41
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

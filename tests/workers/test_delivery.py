@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import cast
+from uuid import UUID
 from weakref import ref
 
 import pytest
@@ -25,6 +27,7 @@ from tocsin.domain.payloads import push_id
 from tocsin.domain.personal import Personal
 from tocsin.eventlog.stream.port import Stream
 from tocsin.workers.delivery.credentials import Credentials, Unusable, Way
+from tocsin.workers.delivery.recipients import recipients
 from tocsin.workers.providers.port import Provider
 
 
@@ -130,6 +133,43 @@ def test_a_dead_token_retires_its_device(scene: Scene, stream: Stream) -> None:
         DeviceRetired(reason=Retirement.UNREGISTERED, provider="apns", code="Unregistered", send_id=send_id)
     ]
     assert _device(scene, alive).retired is None
+
+
+def test_under_which_token_a_push_was_sent_follows_from_its_claim(scene: Scene, stream: Stream) -> None:
+    (device,) = scene.phones(1)
+    first, second = scene.token_of(device), scene.token("apns")
+    with deciding(scene, stream), delivering(scene, stream):
+        before = scene.request([device])
+        scene.wait_until_ended(before)
+        scene.write(device, TokenChanged(token=Personal(device, second)))
+        after = scene.request([device])
+        scene.wait_until_ended(after)
+    assert [push["token"] for push in scene.sandbox.received()] == [first, second]
+    for send_id, token in ((before, first), (after, second)):
+        (claim,) = scene.facts(send_id, AttemptStarted)
+        state = fold(entry.fact for entry in scene.record.load_as_of(device, claim.as_of))
+        assert state is not None
+        assert state.token is not None
+        assert state.token.value == token
+
+
+def test_devices_are_looked_at_as_they_stood_at_one_position_whatever_happens_meanwhile(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (device,) = scene.phones(1)
+    token, position = scene.token_of(device), scene.record.head().position
+    newest = scene.record.newest
+
+    def then_changed(device_ids: Collection[UUID]) -> tuple[int, Mapping[UUID, int]]:
+        found = newest(device_ids)
+        scene.write(device, TokenChanged(token=Personal(device, scene.token("apns"))))
+        return found
+
+    monkeypatch.setattr(scene.record, "newest", then_changed)
+    # The read model knows nothing of it yet, so that the stream is asked.
+    monkeypatch.setattr("tocsin.workers.delivery.recipients.addressees", lambda *_: {})
+    look = recipients(scene.record, [device])
+    assert (look.as_of, look.found[device].token) == (position, token)
 
 
 def test_a_token_that_was_renewed_before_the_answer_came_is_kept(scene: Scene, stream: Stream) -> None:

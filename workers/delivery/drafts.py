@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from tocsin.commands.engine import Change
 from tocsin.domain import indices
@@ -36,7 +35,7 @@ from tocsin.workers.delivery.credentials import Credentials, Unusable, Way
 from tocsin.workers.delivery.jobs import Claim, Job, Target
 from tocsin.workers.delivery.letters import badge_told
 from tocsin.workers.delivery.outcomes import answered
-from tocsin.workers.delivery.recipients import Recipient, recipients
+from tocsin.workers.delivery.recipients import Look, Recipient, recipients
 
 log = logging.getLogger(__name__)
 
@@ -122,10 +121,12 @@ class Drafter:
         drafts = [draft for job in jobs if (draft := self._begin(job)) is not None]
         for draft in drafts:
             room -= self._choose(draft, room)
-        found = recipients(self._record, [draft.after.devices[index] for draft in drafts for index in draft.candidates])
-        for draft in drafts:
-            if draft.candidates:
-                self._claim(draft, found)
+        candidates = [draft.after.devices[index] for draft in drafts for index in draft.candidates]
+        if candidates:
+            look = recipients(self._record, candidates)
+            for draft in drafts:
+                if draft.candidates:
+                    self._claim(draft, look)
         return drafts
 
     def _begin(self, job: Job) -> Draft | None:
@@ -188,11 +189,11 @@ class Drafter:
         draft.candidates = indices.members(indices.lowest(open_now, min(MAX_CLAIM - under_way, room)))
         return len(draft.candidates)
 
-    def _claim(self, draft: Draft, found: Mapping[UUID, Recipient]) -> None:
+    def _claim(self, draft: Draft, look: Look) -> None:
         chunk = draft.after
         suppressed = []
         for index in draft.candidates:
-            recipient = found.get(chunk.devices[index])
+            recipient = look.found.get(chunk.devices[index])
             obstacle = Exclusion.RETIRED.value if recipient is None else recipient.obstacle
             if obstacle is not None:
                 suppressed.append((index, obstacle))
@@ -209,6 +210,7 @@ class Drafter:
                     now=draft.now,
                     lease_expires_at=lease,
                     among=tuple(draft.recipients),
+                    as_of=look.as_of,
                     badges=self._new_badges(draft),
                 )
             )

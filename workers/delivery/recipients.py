@@ -60,25 +60,35 @@ class Loaded:
         return _clear(self.device.token)
 
 
-def recipients(record: Record, device_ids: Collection[UUID]) -> Mapping[UUID, Recipient]:
-    """These devices as they stand now; one that does not exist is not in the answer."""
-    if not device_ids:
-        return {}
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Devices as they stood at the position ``as_of``; one that did not exist is not in ``found``."""
+
+    as_of: int
+    found: Mapping[UUID, Recipient]
+
+
+def recipients(record: Record, device_ids: Collection[UUID]) -> Look:
+    """These devices as they stand now."""
     with record.sessions.connection() as connection:
         rows = addressees(connection, device_ids)
-    newest = record.newest(device_ids)
+    as_of, newest = record.newest(device_ids)
     current = {device_id: rows[device_id] for device_id in rows if rows[device_id].position == newest.get(device_id)}
     found = {device_id: _of_row(row) for device_id, row in current.items()}
     changed = newest.keys() - current.keys()
-    found.update((device_id, _of_device(loaded)) for device_id, loaded in load(record, changed).items())
-    return found
+    found.update((device_id, _of_device(loaded)) for device_id, loaded in load(record, changed, as_of).items())
+    return Look(as_of, found)
 
 
-def load(record: Record, device_ids: Collection[UUID]) -> Mapping[UUID, Loaded]:
-    """These devices from their streams."""
+def load(record: Record, device_ids: Collection[UUID], as_of: int | None = None) -> Mapping[UUID, Loaded]:
+    """These devices from their streams, as they stood at a position (None: as they are)."""
     if not device_ids:
         return {}
-    return {device_id: _loaded(entries) for device_id, entries in record.load_many(device_ids).items()}
+    streams = {
+        device_id: [entry for entry in entries if as_of is None or entry.position <= as_of]
+        for device_id, entries in record.load_many(device_ids).items()
+    }
+    return {device_id: _loaded(entries) for device_id, entries in streams.items() if entries}
 
 
 def _of_row(row: Addressee) -> Recipient:
