@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -124,6 +124,33 @@ def test_a_send_is_followed_from_its_request_to_every_devices_outcome(
     assert [one["device_id"] for one in opted] == [people["eve"]]
     assert campus.get(f"/devices/{people['bob']}/deliveries").json["items"] == failed
     assert campus.get("/sends?status=completed").json["items"][0] == done
+
+
+def test_the_feed_and_the_deliveries_tell_of_an_outcome_in_the_same_words_and_times(
+    campus: Caller, people: dict[str, str], record: Record
+) -> None:
+    expires_at = (datetime.now(UTC) + timedelta(hours=4)).astimezone(timezone(timedelta(hours=2)))
+    body = {"message": MESSAGE, "audience": EVERYONE, "expires_at": expires_at.isoformat()}
+    send_id = campus.post("/sends", body).json["send_id"]
+    frozen(campus, send_id)
+    app_id = UUID(campus.prefix.rpartition("/")[2])
+    last = deliver(record, app_id, UUID(send_id), failed={UUID(people["bob"])})
+    rows = {
+        one["device_id"]: one for one in campus.get(f"/sends/{send_id}/deliveries?min_position={last}").json["items"]
+    }
+    told = campus.get("/events?types=delivery.*").json["items"]
+    assert {event["subject"] for event in told} == rows.keys() == {people["ada"], people["bob"]}
+    for event in told:
+        row, data = rows[event["subject"]], event["data"]
+        assert event["type"] == f"delivery.{row['outcome']}"
+        assert (event["position"], event["index"], event["time"]) == (row["position"], row["index"], row["updated_at"])
+        for name in ("provider", "message_id", "code", "reason", "sent_at", "answered_at"):
+            assert data.get(name) == row[name]
+        assert campus.get(f"/devices/{event['subject']}/deliveries").json["items"] == [row]
+    assert rows[people["ada"]]["sent_at"] == "2026-01-31T12:00:00.250001Z"
+    requested = campus.get(f"/sends/{send_id}/history").json["items"][0]["data"]["expires_at"]
+    assert requested == campus.get(f"/sends/{send_id}").json["expires_at"]
+    assert requested == expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def test_a_frozen_audience_is_recomputed_after_everything_changed(campus: Caller, people: dict[str, str]) -> None:
