@@ -8,7 +8,6 @@ import shutil
 import socket
 import struct
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -32,6 +31,7 @@ from gunicorn.util import write_nonblock
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import ThreadWorker
 
+from tocsin.api import metrics_directory
 from tocsin.api.problems import CONTENT_TYPE
 from tocsin.api.services import EXTENSION
 
@@ -77,8 +77,9 @@ def serve(
     ``threads`` of each answer requests. ``alive`` is called every second or so in the first process, which looks after
     the others.
     """
+    directory, _ = metrics_directory.make()
     # Read by the metrics' library when the workers import it, after the fork.
-    os.environ[METRICS_DIRECTORY] = tempfile.mkdtemp(prefix="tocsin-metrics-")
+    os.environ[METRICS_DIRECTORY] = str(directory)
     _Server(make_app, host, port, workers, threads, alive).run()
 
 

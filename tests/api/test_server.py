@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -132,7 +133,7 @@ def test_a_server_told_to_stop_finishes_what_it_is_answering_and_leaves_nothing(
     with file.open("w") as log:
         process = start(database_url, key_file, log, port, 1, TMPDIR=str(tmp_path))
         await_answer(f"{url}/healthz", process)
-        assert list(tmp_path.glob("tocsin-metrics-*"))
+        assert list(tmp_path.glob("tocsin-api-metrics-*"))
         end = requests.get(f"{url}{campus.prefix}/events?limit=1000", headers=bearer(campus)).json()["next"]
         waiting = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         waiting.request("GET", f"{campus.prefix}/events?wait=3&cursor={end}", headers=bearer(campus))
@@ -142,9 +143,40 @@ def test_a_server_told_to_stop_finishes_what_it_is_answering_and_leaves_nothing(
         assert json.load(waiting.getresponse())["items"] == []
         assert process.wait(timeout=PATIENCE) == 0
     assert not any(map(is_running, workers_of(file)))
-    assert not list(tmp_path.glob("tocsin-metrics-*"))
+    assert not list(tmp_path.glob("tocsin-api-metrics-*"))
     with (tmp_path / "other").open("w") as log, serving(database_url, key_file, log, port=port) as again:
         assert requests.get(f"{again}/healthz").status_code == 200, "the port is free at once"
+
+
+def test_what_a_killed_server_has_left_goes_with_the_next_start_and_what_a_living_one_uses_stays(
+    database_url: str, key_file: Path, tmp_path: Path
+) -> None:
+    def directories() -> set[Path]:
+        return set(tmp_path.glob("tocsin-api-metrics-*"))
+
+    ports = free_port(), free_port(), free_port()
+    with (tmp_path / "log").open("w") as log, ExitStack() as servers:
+
+        def begin(port: int) -> subprocess.Popen[bytes]:
+            process = start(database_url, key_file, log, port, 1, TMPDIR=str(tmp_path))
+            servers.callback(process.wait, PATIENCE)
+            servers.callback(process.terminate)
+            await_answer(f"http://127.0.0.1:{port}/healthz", process)
+            return process
+
+        begin(ports[0])
+        (used,) = directories()
+        killed = begin(ports[1])
+        left = directories() - {used}
+        workers = workers_of(tmp_path / "log")
+        killed.kill()
+        killed.wait(PATIENCE)
+        eventually(lambda: not is_running(workers[1]), "what it started has ended")
+        begin(ports[2])
+        assert used in directories()
+        assert len(directories()) == 2
+        assert not left & directories()
+    assert directories() == set()
 
 
 def test_a_server_whose_port_is_taken_says_so_and_ends(database_url: str, key_file: Path, tmp_path: Path) -> None:
