@@ -18,7 +18,6 @@ from tocsin.domain.errors import Conflict, NotFound, TocsinError, Unavailable
 from tocsin.domain.rules import OutOfPlace
 from tocsin.eventlog import idempotency
 from tocsin.eventlog.record import Record
-from tocsin.eventlog.recorder import Unacceptable
 from tocsin.eventlog.unit import Appended, Claim, ClaimRefused, CommandRecord, Repeated, Secret, VersionConflict
 
 ATTEMPTS = 20
@@ -225,9 +224,6 @@ class Engine:
             appended = self.record.append(
                 entries, claims=decision.claims, secrets=decision.secrets, command=command, unchanged=untouched
             )
-        except Unacceptable:
-            # Tried again it would be refused again.
-            raise
         except OperationalError as error:
             raise Unavailable(
                 "the record is not to be reached: try again with the same Idempotency-Key", retry_after=1

@@ -49,7 +49,7 @@ class GroupCommit:
     def append(self, unit: Unit) -> Outcome:
         """Append one unit, alone or in company; returns once it is durable or refused.
 
-        Raises OperationalError as ``Recorder.append`` does.
+        Raises OperationalError and Unacceptable as ``Recorder.append`` does.
         """
         member = _Member(unit)
         self._join(member)

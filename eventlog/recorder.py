@@ -15,7 +15,14 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from eventsourcing.persistence import ApplicationRecorder, IntegrityError, OperationalError, Subscription
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    OperationalError,
+    Subscription,
+)
 from eventsourcing.persistence import StoredEvent as LibraryEvent
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
@@ -32,8 +39,11 @@ _COLUMNS = "stream_id, stream_version, type, body, position, schema_version, app
 Outcome = Appended | Refused
 
 
-class Unacceptable(OperationalError):
-    """The database cannot take something that is in the units. Nothing of them was kept."""
+class Unacceptable(DataError):
+    """The database cannot take something that is in the units. Nothing of them was kept.
+
+    No outage: tried again, they are refused again.
+    """
 
 
 class CutOff(psycopg.OperationalError):
@@ -50,7 +60,7 @@ class Recorder(ApplicationRecorder):
     """Reads and writes ``record.events``. ``writers`` and ``readers`` are pools of sessions as ``database.pool`` makes.
 
     Appending raises OperationalError where the database is away or the transaction took longer than its time-out: then
-    nothing of the units may be assumed, and a command's idempotency key tells.
+    nothing of the units may be assumed, and a command's idempotency key tells. It raises Unacceptable for content.
     """
 
     copy_from = 256
@@ -204,7 +214,7 @@ def select(connection: Connection[Any], where: str, parameters: Sequence[Any]) -
             yield StoredEvent(*row)
 
 
-def _failure(error: psycopg.Error) -> OperationalError:
+def _failure(error: psycopg.Error) -> DatabaseError:
     kind = Unacceptable if (error.sqlstate or "")[:2] in _FAULTS_OF_CONTENT else OperationalError
     return kind(f"the record could not be appended to: {error}")
 

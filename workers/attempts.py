@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 from tocsin.eventlog.record import Record
-from tocsin.eventlog.recorder import Unacceptable
 from tocsin.eventlog.unit import VersionConflict
 from tocsin.eventlog.watchdog import watched
 from tocsin.projections.agenda import unplanned
@@ -113,9 +112,6 @@ class Attempts:
                 self._put_off(send_id)
                 return True
             except DATABASE_AWAY as away:
-                if isinstance(away, Unacceptable):
-                    self._fail(send_id)
-                    return True
                 note_absence(log, "the database is away, planning again", away)
                 pause = RETRY_EVERY
             except Exception:

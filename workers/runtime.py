@@ -11,13 +11,22 @@ from eventsourcing.persistence import OperationalError
 from psycopg.errors import UndefinedTable
 from psycopg_pool import PoolTimeout
 
+from tocsin.domain.errors import Unavailable
 from tocsin.eventlog.watchdog import watched
 
 log = logging.getLogger(__name__)
 
-DATABASE_AWAY = (OperationalError, psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, UndefinedTable)
-"""What a statement or an append raises while the database cannot be reached, has ended the session, or has no read
-models yet because no projector has ever run."""
+DATABASE_AWAY = (
+    OperationalError,
+    Unavailable,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    UndefinedTable,
+)
+"""What a statement, an append or a command raises while the database cannot be reached, has ended the session, or has
+no read models yet because no projector has ever run. What it refuses for its content (``Unacceptable``) is not among
+them: that would be refused again."""
 
 RETRY_EVERY = 0.5
 

@@ -24,12 +24,14 @@ from tocsin.domain.entry import Entry, Fact, system
 from tocsin.domain.send import Send
 from tocsin.eventlog.idempotency import prune
 from tocsin.eventlog.record import Record
+from tocsin.eventlog.recorder import Unacceptable
 from tocsin.eventlog.stream.leader import Leadership
 from tocsin.eventlog.stream.membership import RECORD_CHANNEL
 from tocsin.eventlog.stream.session import CONNECTION_LOST
-from tocsin.eventlog.unit import Refused
+from tocsin.eventlog.unit import Appended
 from tocsin.eventlog.watchdog import watched
 from tocsin.projections.agenda import Due, DueKind, due, held_chunks
+from tocsin.workers.appending import append_each
 from tocsin.workers.appointments import about_chunk, about_held, about_send
 from tocsin.workers.clock import DatabaseClock
 from tocsin.workers.runtime import DATABASE_AWAY, RETRY_EVERY, note_absence
@@ -193,12 +195,23 @@ class Scheduler:
             return None
 
     def _append(self, changes: Sequence[Timely]) -> set[UUID]:
-        """Append each by itself; the streams where somebody was quicker, which are looked at again."""
+        """Append each by itself; the streams where that was refused, which are looked at again: at once where somebody
+        was quicker, and after a while where the database cannot take what there is to say.
+        """
         if not changes:
             return set()
-        outcomes = self._record.append_many((envelopes(change.context, change.change), ()) for change in changes)
-        pairs = zip(changes, outcomes, strict=True)
-        return {change.change.stream_id for change, outcome in pairs if isinstance(outcome, Refused)}
+        outcomes = append_each(self._record, [envelopes(change.context, change.change) for change in changes])
+        refused = set()
+        for change, outcome in zip(changes, outcomes, strict=True):
+            if not isinstance(outcome, Appended):
+                refused.add(change.change.stream_id)
+            if isinstance(outcome, Unacceptable):
+                pause = self._setbacks.note(change.change.stream_id)
+                log.error(
+                    "nothing can be said of stream %s, trying again in %.0f s: %s",
+                    *(change.change.stream_id, pause, outcome),
+                )
+        return refused
 
 
 def _send_state(entries: Sequence[Entry]) -> Send | None:

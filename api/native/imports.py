@@ -27,6 +27,7 @@ from tocsin.api.services import services
 from tocsin.api.writes import WAIT, respond_async
 from tocsin.commands.imports import LONGEST_LINE, LineAnswer, import_devices
 from tocsin.domain.errors import Invalid, TocsinError, Unavailable
+from tocsin.eventlog.recorder import Unacceptable
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def _answers(batches: Iterator[Batch]) -> Iterator[bytes]:
                 spool.add(answers)
                 yield from spool.taken()
             spool.add([{"summary": _summary(counts, position)}])
-        except (ClientDisconnected, TocsinError, OperationalError, psycopg.OperationalError) as error:
+        except (ClientDisconnected, TocsinError, Unacceptable, OperationalError, psycopg.OperationalError) as error:
             spool.add([{"error": _problem(error, counts.total(), position)}])
         yield from spool.rest()
 
@@ -128,6 +129,9 @@ def _problem(error: Exception, lines: int, position: int) -> dict[str, Any]:
         code, detail = "malformed", "the body was cut off: send it again whole, under the same Idempotency-Key"
     elif isinstance(error, TocsinError):
         code, detail = error.code, error.message
+    elif isinstance(error, Unacceptable):
+        logger.error("an import was cut off", exc_info=error)
+        code, detail = "internal", "the lines that follow could not be kept; the logs say why, under the request's id"
     else:
         logger.warning("an import was cut off: %s", type(error).__name__)
         code = Unavailable.code

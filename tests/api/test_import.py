@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 import requests
 from calling import AppendsNothing, Caller
@@ -167,6 +168,24 @@ def test_a_client_that_sends_everything_before_it_reads_is_not_stuck(server: str
         answer.begin()
         *_, last = answer.read().splitlines()
     assert json.loads(last)["summary"]["refused"] == 60_000
+
+
+@pytest.fixture
+def room_for_few(database_url: str, record: Record) -> Iterator[None]:
+    """Meanwhile the record takes the events of one batch and no more."""
+    brim = record.head().position + 3 * BATCH  # two to a line
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute(f"alter table record.events add constraint brim check (position < {brim}) not valid".encode())
+        yield
+        owner.execute("alter table record.events drop constraint brim")
+
+
+def test_lines_that_the_database_refuses_are_no_outage_of_it(campus: Caller, room_for_few: None) -> None:
+    answer = campus.post("/devices/import", body(2 * BATCH), headers=NDJSON)
+    lines, last = answers(answer.text)
+    assert {one["status"] for one in lines} == {"created"}
+    assert len(lines) == BATCH
+    assert (last["error"]["code"], last["error"]["lines"]) == ("internal", BATCH)
 
 
 def test_an_import_of_nothing_or_into_nothing_is_refused(

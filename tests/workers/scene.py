@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 from patience import PATIENCE, eventually
+from psycopg import sql
 
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Change, envelopes
@@ -118,6 +119,18 @@ class Scene:
             recorded_at=last.recorded_at,
         )
         self.record.recorder.append([Unit([later])])
+
+    @contextmanager
+    def refused(self, stream_id: UUID) -> Iterator[None]:
+        """Meanwhile the database takes no event of a stream, whoever says it."""
+        name = sql.Identifier(f"not_{stream_id.hex}")
+        with psycopg.connect(self.database_url, autocommit=True) as owner:
+            unequal = sql.SQL("stream_id <> {}").format(sql.Literal(str(stream_id)))
+            owner.execute(
+                sql.SQL("alter table record.events add constraint {} check ({}) not valid").format(name, unequal)
+            )
+            yield
+            owner.execute(sql.SQL("alter table record.events drop constraint {}").format(name))
 
     def count(self, kind: str) -> int:
         """How many events of a type there are."""

@@ -11,10 +11,12 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from tocsin.commands.engine import envelopes
+from tocsin.commands.engine import Change, envelopes
 from tocsin.domain.lanes import LANES
 from tocsin.eventlog.record import Record
-from tocsin.eventlog.unit import Refused
+from tocsin.eventlog.recorder import Unacceptable
+from tocsin.eventlog.unit import Appended, Refused
+from tocsin.workers.appending import Outcome, append_each
 from tocsin.workers.clock import DatabaseClock
 from tocsin.workers.delivery.briefs import Briefs
 from tocsin.workers.delivery.credentials import Credentials, Way
@@ -125,8 +127,8 @@ class Desk:
         ready.sort(key=lambda job: LANES.index(job.lane))
         self._read(ready)
         drafts = self._drafter.draft(ready, self._gateway.room if accepting else 0)
-        self._append(drafts)
-        drafted = {draft.job.stream.stream_id: draft for draft in drafts}
+        left = self._append(drafts)
+        drafted = {draft.job.stream.stream_id: draft for draft in left}
         for job in ready:
             self._go_on(job, drafted.get(job.stream.stream_id), accepting)
 
@@ -136,8 +138,12 @@ class Desk:
         for job in stale:
             job.stale = False
 
-    def _append(self, drafts: Sequence[Draft]) -> None:
-        """One transaction; a chunk or device that somebody else changed meanwhile is left out and looked at again."""
+    def _append(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """One transaction; a chunk or device that somebody else changed meanwhile is left out and looked at again.
+
+        Returns the drafts without those that the database cannot take. These are logged; what they claimed is not sent,
+        and what they had to say of a former claim is in doubt once its lease is over.
+        """
         speaking = [draft for draft in drafts if draft.facts]
         for draft in drafts:
             if not draft.facts:
@@ -148,9 +154,9 @@ class Desk:
         units = [envelopes(draft.brief.context(), draft.change) for draft in speaking]
         units += [envelopes(finding.context, change) for finding, change in retirements]
         if not units:
-            return
+            return list(drafts)
         try:
-            outcomes = self._record.append_many((entries, ()) for entries in units)
+            outcomes = append_each(self._record, units)
         except DATABASE_AWAY:
             # Appended or not, nobody knows: every chunk is read again before anything is decided on it.
             for draft in speaking:
@@ -158,13 +164,27 @@ class Desk:
             self._findings.put_back([finding for finding, _ in retirements])
             raise
         for draft, outcome in zip(speaking, outcomes, strict=False):
-            if isinstance(outcome, Refused):
-                draft.job.stale = True
-            else:
+            if isinstance(outcome, Appended):
                 self._clock.hear(outcome.recorded_at)
                 self._apply(draft)
-        refused = zip(retirements, outcomes[len(speaking) :], strict=True)
-        self._findings.put_back([finding for (finding, _), outcome in refused if isinstance(outcome, Refused)])
+            elif isinstance(outcome, Unacceptable):
+                log.error("chunk %s cannot be delivered: %s", draft.job.stream.stream_id, outcome)
+            else:
+                draft.job.stale = True
+        self._put_back(retirements, outcomes[len(speaking) :])
+        unacceptable = {
+            id(draft) for draft, outcome in zip(speaking, outcomes, strict=False) if isinstance(outcome, Unacceptable)
+        }
+        return [draft for draft in drafts if id(draft) not in unacceptable]
+
+    def _put_back(self, retirements: Sequence[tuple[Finding, Change]], outcomes: Sequence[Outcome]) -> None:
+        refused = []
+        for (finding, _), outcome in zip(retirements, outcomes, strict=True):
+            if isinstance(outcome, Unacceptable):
+                log.error("device %s keeps its token, which is dead: %s", finding.device_id, outcome)
+            elif isinstance(outcome, Refused):
+                refused.append(finding)
+        self._findings.put_back(refused)
 
     def _apply(self, draft: Draft) -> None:
         job = draft.job

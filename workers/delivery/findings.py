@@ -13,9 +13,10 @@ from tocsin.commands.context import Context
 from tocsin.commands.devices import update_device
 from tocsin.commands.engine import Change, Engine
 from tocsin.domain.device import RetireDevice, decide
-from tocsin.domain.errors import TocsinError
+from tocsin.domain.errors import TocsinError, Unavailable
 from tocsin.domain.events.device import Retirement
 from tocsin.eventlog.record import Record
+from tocsin.eventlog.recorder import Unacceptable
 from tocsin.workers.delivery.recipients import Loaded, load
 from tocsin.workers.providers.port import Answer
 
@@ -95,8 +96,11 @@ class Findings:
                 source="provider",
                 token_shape=False,
             )
-        except TocsinError as error:
-            log.warning("device %s keeps its token: %s", finding.device_id, error.message)
+        except Unavailable:
+            # It stays the first that waits.
+            raise
+        except (TocsinError, Unacceptable) as error:
+            log.warning("device %s keeps its token: %s", finding.device_id, error)
 
 
 def _is_dead(recipient: Loaded, finding: Finding) -> bool:
