@@ -51,14 +51,16 @@ _LEFT_BEHIND = _API_GRACE + 5
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. ``workers``: processes of the API. ``sandbox_ports``: its control and its push port, 0 for free."""
+    """What to run. ``workers``: processes of the API. ``sandbox_ports``: for its control, for pushes, and for
+    pushes to APNs' development environment; 0 for a free one.
+    """
 
     settings: Settings
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
     sandbox: bool = False
-    sandbox_ports: tuple[int, int] = (0, 0)
+    sandbox_ports: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def url(self) -> str:
@@ -127,9 +129,9 @@ def _postgres(settings: Settings) -> ProcessSpec:
 
 
 def _sandbox(plan: Plan) -> ProcessSpec:
-    control, push = plan.sandbox_ports
+    control, push, development = plan.sandbox_ports
     argv = [sys.executable, "-m", "tocsin.sandbox", "--dir", str(plan.sandbox_directory)]
-    argv += ["--port", str(control), "--push-port", str(push)]
+    argv += ["--port", str(control), "--push-port", str(push), "--development-port", str(development)]
     began = time.time()
     # Where a supervisor was killed, the sandbox it leaves behind keeps the ports until everything else has ended.
     return ProcessSpec("sandbox", argv, ready=lambda: _sandbox_serves(plan, began), longest_pause=2.0)
@@ -207,7 +209,7 @@ def with_ports(plan: Plan) -> Plan:
     """
     ports = plan.sandbox_ports
     if plan.sandbox and not all(ports):
-        ports = _former_ports(plan) or (free_port("127.0.0.1"), free_port("127.0.0.1"))
+        ports = _former_ports(plan) or (free_port("127.0.0.1"), free_port("127.0.0.1"), free_port("127.0.0.1"))
     return replace(plan, port=_port(plan), sandbox_ports=ports)
 
 
@@ -271,13 +273,16 @@ def _taken(data: Path) -> int:
     return directory
 
 
-def _former_ports(plan: Plan) -> tuple[int, int] | None:
+def _former_ports(plan: Plan) -> tuple[int, int, int] | None:
     try:
         known = providers_of_sandbox(plan)
     except FileNotFoundError:
         return None
-    control, push = urlsplit(known["control_url"]).port, urlsplit(known["push_url"]).port
-    return None if control is None or push is None else (control, push)
+    urls = (known["control_url"], known["push_url"], known["apns"]["development_url"])
+    control, push, development = (urlsplit(url).port for url in urls)
+    if control is None or push is None or development is None:
+        return None
+    return control, push, development
 
 
 def providers_of_sandbox(plan: Plan) -> dict[str, Any]:
