@@ -70,7 +70,9 @@ def postgres(settings: Settings) -> None:
     stop = _begin(settings, "postgres")
     # Not with its parent: where a supervisor is killed, its guard ends the workers first, while they can still record
     # what they have under way.
-    embedded_service.serve(EmbeddedPostgres(postgres_directory(settings)), stop)
+    embedded_service.serve(
+        EmbeddedPostgres(postgres_directory(settings)), stop, lambda _: watchdog.give_sign(watchdog.READY)
+    )
 
 
 def serve_api(settings: Settings, host: str, port: int, workers: int, threads: int) -> None:

@@ -22,12 +22,13 @@ class ProcessSpec:
     """How a process is run and ended.
 
     ``env`` is added to our own environment. ``depends_on`` names the processes that must be ready before this one
-    starts, and that end only after it. ``ready`` says whether it can do its work, within about a second; without it, a
-    process is ready once it runs. Pauses between restarts double from ``first_pause`` to ``longest_pause`` and fall
-    back after ``steady_after`` (all in seconds). ``stop_signal`` asks it to end, which may take ``grace`` seconds
-    before its whole group is killed. ``forced_signal`` ends it when the user will not wait: a process that owns others
-    outside its group must be left the chance to end those. ``frozen_after`` seconds without a sign of life it is killed
-    (None: it gives none); see ``tocsin.liveness``.
+    starts, and that end only after it. ``ready`` says whether it can do its work, within about a second;
+    without it, a process is ready once it runs. One that ``says_when_up`` (``READY`` of
+    ``tocsin.eventlog.watchdog``) is not asked for before it did. Pauses between restarts double from ``first_pause`` to
+    ``longest_pause`` and fall back after ``steady_after`` (all in seconds). ``stop_signal`` asks it to end, which may
+    take ``grace`` seconds before its whole group is killed. ``forced_signal`` ends it when the user will not wait: a
+    process that owns others outside its group must be left the chance to end those. ``frozen_after`` seconds without a
+    sign of life it is killed (None: it gives none); see ``tocsin.liveness``.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ProcessSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     depends_on: Sequence[str] = ()
     ready: Callable[[], bool] | None = None
+    says_when_up: bool = False
     first_pause: float = 0.5
     longest_pause: float = 30.0
     steady_after: float = 10.0
@@ -139,6 +141,11 @@ class SupervisedProcess:
             # Its last words are often why it ended. A stranger that holds the pipe open is not waited for.
             self._reader.join(1.0)
         return process.returncode
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the process has come up, as far as it was to say so."""
+        return not self.spec.says_when_up or (self._liveness is not None and self._liveness.has_come_up)
 
     def is_frozen(self) -> bool:
         """Whether the process runs and has given no sign of life for too long. To be asked again and again.

@@ -214,7 +214,7 @@ class _Keeper:
     def _is_ready(self) -> bool:
         ready, self._in_the_way = self.process.spec.ready, ""
         try:
-            return ready is None or ready()
+            return self.process.is_up and (ready is None or ready())
         except Exception as error:  # a check fails in its own way while its process is not up
             self._in_the_way = f": {error}"
             return False

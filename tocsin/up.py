@@ -122,6 +122,8 @@ def _postgres(settings: Settings) -> ProcessSpec:
         _command("postgres"),
         _environment(settings),
         ready=ready,
+        # Until it has, a server that is found there may be one that a killed supervisor's guard is just stopping.
+        says_when_up=True,
         grace=75.0,
         forced_signal=signal.SIGTERM,
         frozen_after=FROZEN_AFTER,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
-from living import await_end
+from living import await_end, is_alive
+from patience import eventually
 
 from system.instance import Instance
 from tocsin.eventlog.keys import MasterKeys
@@ -115,6 +118,27 @@ def test_the_next_start_adopts_the_server_that_a_killed_supervisor_has_not_ended
     os.kill(keeper, signal.SIGCONT)
     await_end({keeper}, "whoever kept it before")
     assert instance.pid("postmaster") == postmaster
+    instance.await_whole()
+
+
+def test_a_server_that_is_there_from_before_is_not_taken_for_the_one_that_is_being_started(
+    instance: Instance,
+) -> None:
+    keeper, postmaster, port = instance.pid("postgres"), instance.pid("postmaster"), port_of(instance)
+    os.kill(keeper, signal.SIGSTOP)
+    instance.kill("supervisor")
+    said = instance.log.stat().st_size
+    with (instance.directory / "postgres" / "lock").open("ab") as lock:
+        # As whoever is stopping that server holds it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        starting = Thread(target=instance.start, args=(port,))
+        starting.start()
+        waits = "postgres runs for 1"
+        eventually(lambda: waits in instance.log.read_text()[said:], "it waits for its own", every=0.2)
+        assert "postgres is ready" not in instance.log.read_text()[said:]
+        assert is_alive(postmaster)
+    starting.join()
+    os.kill(keeper, signal.SIGKILL)
     instance.await_whole()
 
 
