@@ -45,8 +45,10 @@ def _failures() -> tuple[type[Exception], ...]:
     from tocsin.eventlog.keys import KeyFileError
     from tocsin.eventlog.migrate import MigrationError
     from tocsin.projections.registry import UnknownProjection
+    from tocsin.supervisor import NeverReady
 
     return (
+        NeverReady,
         NotReady,
         SettingsError,
         KeyFileError,

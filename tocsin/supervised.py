@@ -22,8 +22,8 @@ class ProcessSpec:
     """How a process is run and ended.
 
     ``env`` is added to our own environment. ``depends_on`` names the processes that must be ready before this one
-    starts, and that end only after it. ``ready`` says whether it can do its work, within about a second;
-    without it, a process is ready once it runs. One that ``says_when_up`` (``READY`` of
+    starts, and that end only after it. ``ready`` says whether it can do its work, within about a second, or that it
+    never will (``NeverReady``); without it, a process is ready once it runs. One that ``says_when_up`` (``READY`` of
     ``tocsin.eventlog.watchdog``) is not asked for before it did. Pauses between restarts double from ``first_pause`` to
     ``longest_pause`` and fall back after ``steady_after`` (all in seconds). ``stop_signal`` asks it to end, which may
     take ``grace`` seconds before its whole group is killed. ``forced_signal`` ends it when the user will not wait: a

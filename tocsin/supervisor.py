@@ -22,7 +22,7 @@ from tocsin import supervisor_guard
 from tocsin.logs import LogWriter
 from tocsin.supervised import ProcessSpec, ProcessStatus, State, SupervisedProcess, described
 
-__all__ = ["ProcessSpec", "ProcessStatus", "State", "Supervisor", "read_status"]
+__all__ = ["NeverReady", "ProcessSpec", "ProcessStatus", "State", "Supervisor", "read_status"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,10 @@ TICK_SECONDS = 0.05
 READINESS_SECONDS = 0.2
 PATIENCE_SECONDS = 15.0
 FORCED_SECONDS = 5.0
+
+
+class NeverReady(Exception):
+    """A process is up and will never be ready, whatever is tried. The message says why, and what to do."""
 
 
 class Supervisor:
@@ -63,15 +67,20 @@ class Supervisor:
     def run(self) -> int:
         """Run everything until SIGINT, SIGTERM, SIGHUP or ``stop``; a second SIGINT or SIGTERM does not wait.
 
-        Returns the exit status for our own process: 0 after a clean stop, 1 when anything had to be killed.
+        Returns the exit status for our own process: 0 after a clean stop, 1 when anything had to be killed. Raises
+        NeverReady, once everything is stopped, where a process's ``ready`` raised it.
         """
         with _Guard(self._order) as guard, self._signals_handled():
-            while not self._requests:
-                guard.restart_if_dead()
-                for keeper in self._order:
-                    keeper.tend(self._startable(keeper), guard)
-                self._look_around()
-                self._wake.wait(TICK_SECONDS)
+            try:
+                while not self._requests:
+                    guard.restart_if_dead()
+                    for keeper in self._order:
+                        keeper.tend(self._startable(keeper), guard)
+                    self._look_around()
+                    self._wake.wait(TICK_SECONDS)
+            except NeverReady:
+                self._stop_all(guard)
+                raise
             return self._stop_all(guard)
 
     def stop(self) -> None:
@@ -215,6 +224,8 @@ class _Keeper:
         ready, self._in_the_way = self.process.spec.ready, ""
         try:
             return self.process.is_up and (ready is None or ready())
+        except NeverReady:
+            raise
         except Exception as error:  # a check fails in its own way while its process is not up
             self._in_the_way = f": {error}"
             return False

@@ -31,9 +31,11 @@ from tocsin.administration import (
 from tocsin.database import postgres_directory
 from tocsin.domain.platforms import PROVIDERS
 from tocsin.eventlog.embedded import EmbeddedPostgres
+from tocsin.eventlog.keys import KeyFileError
+from tocsin.eventlog.migrate import MigrationError
 from tocsin.logs import configure_logging
 from tocsin.settings import Settings, SettingsError
-from tocsin.supervisor import ProcessSpec, Supervisor, read_status
+from tocsin.supervisor import NeverReady, ProcessSpec, Supervisor, read_status
 
 LOOPBACK = "127.0.0.0/8,::1/128"
 
@@ -113,7 +115,10 @@ def _postgres(settings: Settings) -> ProcessSpec:
     def ready() -> bool:
         if EmbeddedPostgres(directory).connection() is None:
             return False
-        bootstrap.prepare(settings)
+        try:
+            bootstrap.prepare(settings)
+        except (KeyFileError, MigrationError) as error:
+            raise NeverReady(str(error)) from error
         return True
 
     # It owns a postmaster outside its process group: forced, it must still be able to end that.

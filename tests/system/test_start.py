@@ -87,6 +87,21 @@ def test_another_master_key_is_refused_before_anything_is_sealed_under_it(instan
         assert "another.key does not open what this database holds" in refused.stderr, command
 
 
+def test_another_master_key_ends_a_start_in_one_sentence_and_the_right_one_finds_everything(
+    instance: Instance, tmp_path: Path
+) -> None:
+    MasterKeys.create(tmp_path / "another.key")
+    port = port_of(instance)
+    assert instance.interrupt() == 0
+    refused = instance.run("up", "--port", "0", TOCSIN_MASTER_KEY_FILE=str(tmp_path / "another.key"))
+    last = refused.stderr.splitlines()[-1]
+    assert refused.returncode == 1
+    assert last.startswith(f"Error: the master key file {tmp_path / 'another.key'} does not open"), refused.stderr
+    assert "restart" not in refused.stderr
+    assert {process["state"] for process in instance.processes().values()} == {"stopped"}
+    instance.start(port)
+
+
 @pytest.mark.parametrize("content", [None, "", "hello"])
 def test_a_master_key_file_that_is_none_is_refused_at_once(
     instance: Instance, tmp_path: Path, content: str | None
