@@ -44,6 +44,18 @@ def migrate(database_url: str) -> list[str]:
             return _apply_missing(connection)
 
 
+def missing(connection: psycopg.Connection) -> list[str]:
+    """What ``migrate`` would apply to the database, by the names of its files: all of them where nobody ever did.
+
+    Any role may ask that acts for ``tocsin_app``. Raises psycopg.Error.
+    """
+    names = [name for name, _ in _files()]
+    if connection.execute("select to_regclass('migration.applied')").fetchone() == (None,):
+        return names
+    applied = {name for (name,) in connection.execute("select name from migration.applied")}
+    return [name for name in names if name not in applied]
+
+
 def _require_version(connection: psycopg.Connection) -> None:
     if connection.info.server_version < 170000:
         raise MigrationError(

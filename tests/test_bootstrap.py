@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tocsin.bootstrap import NotReady, opened_record, prepare
-from tocsin.eventlog.keys import MasterKeys
+from tocsin.bootstrap import NotReady, check_named_database, opened_record, prepare
+from tocsin.database import NotMigrated
+from tocsin.eventlog.keys import KeyFileError, MasterKeys
 from tocsin.settings import Settings, SettingsError, load
 
 
@@ -42,6 +43,38 @@ def open_record(url: str, key_file: Path) -> None:
 def test_a_database_that_was_not_migrated_yet(database_url: str, migrated_template: str, key_file: Path) -> None:
     with pytest.raises(NotReady, match=r'relation "record\.\w+" does not exist\. Run `tocsin migrate` first\.$'):
         open_record(database_url, key_file)
+
+
+def test_what_is_not_migrated_to_this_version_is_said_at_once(
+    database_url: str, migrated_database_url: str, guests_url: str, key_file: Path
+) -> None:
+    for url in (database_url, migrated_database_url):
+        with psycopg.connect(url, autocommit=True) as owner:
+            if url == migrated_database_url:
+                check_named_database(Settings(database_url=url, master_key_file=key_file))
+                owner.execute("delete from migration.applied where name = '058_destroyed_secrets.sql'")
+        with pytest.raises(NotMigrated, match=r"was not migrated to this version .*Run `tocsin migrate` first\.$"):
+            check_named_database(Settings(database_url=url, master_key_file=key_file))
+    with pytest.raises(NotMigrated, match=r"Run `tocsin migrate` first"):
+        check_named_database(Settings(database_url=guests_url, master_key_file=key_file))
+
+
+def test_a_master_key_that_is_not_the_databases_is_said_at_once(
+    migrated_database_url: str, key_file: Path, tmp_path: Path
+) -> None:
+    with opened_record(Settings(database_url=migrated_database_url, master_key_file=key_file)) as record:
+        record.keyring.digest("test", "what is kept under a key that the master key seals")
+    MasterKeys.create(tmp_path / "another.key")
+    with pytest.raises(KeyFileError, match=r"another\.key does not open what this database holds"):
+        check_named_database(Settings(database_url=migrated_database_url, master_key_file=tmp_path / "another.key"))
+
+
+def test_a_database_that_is_away_is_waited_for(key_file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        url = f"postgresql://tocsin@127.0.0.1:{deaf.getsockname()[1]}/tocsin"
+        check_named_database(Settings(database_url=url, master_key_file=key_file))
+    assert "the database cannot be reached, and everything waits for it" in caplog.text
 
 
 def test_a_database_that_does_not_answer(key_file: Path) -> None:

@@ -22,11 +22,11 @@ from tocsin.commands.apps import ensure_instance
 from tocsin.commands.context import Context
 from tocsin.commands.engine import Engine
 from tocsin.commands.secrets import SecretChecks
-from tocsin.database import NotReady, database_url, embedded, postgres_directory
+from tocsin.database import NotMigrated, NotReady, database_url, embedded, postgres_directory
 from tocsin.domain.entry import system
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.keys import MasterKeys
-from tocsin.eventlog.migrate import migrate
+from tocsin.eventlog.migrate import migrate, missing
 from tocsin.eventlog.record import Record
 from tocsin.eventlog.rotation import check_key_file
 from tocsin.eventlog.stream.kafka import KafkaStream
@@ -110,18 +110,53 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
+def require_migrated(url: str) -> None:
+    """Raises NotMigrated where the database lacks a part of this version's schema, psycopg.OperationalError where it
+    is away.
+    """
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            lacking = missing(connection)
+    except InsufficientPrivilege as error:
+        raise NotMigrated(
+            f"the record is not ready: {_first_line(error)}. Run `tocsin migrate` first; TOCSIN_DATABASE_URL must name"
+            " a member of tocsin_app."
+        ) from error
+    if lacking:
+        raise NotMigrated(
+            f"the record is not ready: the database was not migrated to this version ({lacking[-1]} is missing)."
+            " Run `tocsin migrate` first."
+        )
+
+
+def check_named_database(settings: Settings) -> None:
+    """See that a database which is named and answers can be worked with; one that is away may come back.
+
+    Raises NotMigrated, or KeyFileError where the master key does not open what the database holds.
+    """
+    if settings.database_url is None:
+        return
+    try:
+        require_migrated(settings.database_url)
+        with opened_record(settings, readers=1):
+            pass
+    except NotMigrated:
+        raise
+    except (NotReady, psycopg.OperationalError) as away:
+        logger.warning("the database cannot be reached, and everything waits for it: %s", _first_line(away))
+
+
 def await_migrated(settings: Settings, stop: threading.Event | None = None) -> str:
     """The URL of the database once it is there and migrated. Raises NotReady after a minute, or when asked to stop."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             url = database_url(settings)
-            with psycopg.connect(url, connect_timeout=5) as connection:
-                connection.execute("select from record.head")
+            require_migrated(url)
             return url
-        except (NotReady, OperationalError, psycopg.Error) as error:
+        except (NotReady, psycopg.Error) as error:
             if time.monotonic() > deadline or (stop is not None and stop.wait(0.25)):
-                raise NotReady(f"the record is not ready: {_first_line(error)}. Run `tocsin migrate` first.") from error
+                raise NotReady(_first_line(error)) from error
             time.sleep(0.25)
 
 

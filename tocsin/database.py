@@ -12,6 +12,10 @@ class NotReady(Exception):
     """The database is not there, or not migrated. Says what to do."""
 
 
+class NotMigrated(NotReady):
+    """The database is there, and ``tocsin migrate`` has not been run on it by this version."""
+
+
 def postgres_directory(settings: Settings) -> Path:
     """Where the embedded server of a data directory is."""
     return settings.directory / "postgres"

@@ -311,6 +311,7 @@ def run(plan: Plan, console: Console, on_ready: Callable[[Plan], None] | None = 
 def _run(chosen: Plan, console: Console, on_ready: Callable[[Plan], None] | None) -> int:
     configure_logging("up")
     bootstrap.ensure_master_key(chosen.settings)
+    bootstrap.check_named_database(chosen.settings)
 
     def ready() -> None:
         announce(chosen, console)

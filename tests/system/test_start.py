@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from living import await_end, is_alive
 from patience import eventually
@@ -100,6 +101,21 @@ def test_another_master_key_ends_a_start_in_one_sentence_and_the_right_one_finds
     assert "restart" not in refused.stderr
     assert {process["state"] for process in instance.processes().values()} == {"stopped"}
     instance.start(port)
+
+
+def test_a_named_database_that_was_not_migrated_is_said_to_be_before_anything_starts(
+    instance: Instance, tmp_path: Path
+) -> None:
+    with psycopg.connect(instance.database_url(), autocommit=True) as superuser:
+        superuser.execute("create database empty")
+    url = instance.database_url().replace("/tocsin", "/empty")
+    refused = instance.run("up", "--port", "0", data=tmp_path / "data", TOCSIN_DATABASE_URL=url)
+    assert refused.returncode == 1
+    assert "was not migrated to this version" in refused.stderr.splitlines()[-1]
+    assert refused.stderr.splitlines()[-1].endswith("Run `tocsin migrate` first.")
+    assert not (tmp_path / "data" / "processes.json").exists()
+    migrated = instance.run("migrate", data=tmp_path / "data", TOCSIN_DATABASE_URL=url)
+    assert migrated.returncode == 0, migrated.stderr
 
 
 @pytest.mark.parametrize("content", [None, "", "hello"])
