@@ -110,6 +110,9 @@ def pool(
         kwargs={**_PATIENCE, "application_name": name},
         name=name,
         timeout=CONNECT_SECONDS,
+        # It pauses longer after each failure, for five minutes if let, and nobody else tries meanwhile: a database
+        # that is back would stay unused for as long again as it was away.
+        reconnect_timeout=CONNECT_SECONDS,
     )
 
 

@@ -15,9 +15,10 @@ class CuttingProxy:
     ``before`` says whether the server still receives them; if it does, the line is cut when its answer comes.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, port: int = 0) -> None:
+        """Before the server of a URL, on a port or on a free one."""
         self._target = urlsplit(url)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.cut_at: bytes | None = None
         self.before = False
         port = self._listener.getsockname()[1]
