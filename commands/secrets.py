@@ -9,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cache
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -136,13 +137,18 @@ class SecretChecks:
         self._right: Remembered[bytes, bool] = Remembered()
 
     def matches(self, kind: str, secret_id: UUID, presented: str) -> bool:
-        """Whether ``presented`` is the secret. A secret that is no longer in the vault matches nothing."""
+        """Whether ``presented`` is the secret, which is no password. One no longer in the vault matches nothing."""
         stored = self.stored(secret_id)
-        if stored is None:
+        return stored is not None and hmac.compare_digest(stored, _kept_form(kind, presented))
+
+    def matches_password(self, secret_id: UUID | None, presented: str) -> bool:
+        """Whether ``presented`` is the password; where there is none (None) it takes as long to say no."""
+        stored = None if secret_id is None else self.stored(secret_id)
+        if secret_id is None or stored is None:
+            # Or whoever tries names would be told by the time it takes which of them are somebody's.
+            _is_hash_of(_hash_of_nothing(), presented)
             return False
-        if kind in PASSWORDS:
-            return self._matches_password(secret_id, stored, presented)
-        return hmac.compare_digest(stored, _kept_form(kind, presented))
+        return self._is_right(secret_id, stored, presented)
 
     def stored(self, secret_id: UUID) -> bytes | None:
         """The kept form, as for checking a signature; None where there is none."""
@@ -156,13 +162,23 @@ class SecretChecks:
         self._stored.put(secret_id, stored)
         return stored
 
-    def _matches_password(self, secret_id: UUID, stored: bytes, presented: str) -> bool:
+    def _is_right(self, secret_id: UUID, stored: bytes, presented: str) -> bool:
         known = hmac.digest(self._key, secret_id.bytes + stored + presented.encode(), "sha256")
         if self._right.get(known):
             return True
-        try:
-            _hasher.verify(stored.decode(), presented)
-        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        if not _is_hash_of(stored.decode(), presented):
             return False
         self._right.put(known, True)
         return True
+
+
+@cache
+def _hash_of_nothing() -> str:
+    return _hasher.hash(random_secret())
+
+
+def _is_hash_of(hashed: str, presented: str) -> bool:
+    try:
+        return _hasher.verify(hashed, presented)
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        return False

@@ -32,7 +32,7 @@ def test_a_replaced_passwords_hash_is_destroyed(engine: Engine, context: Context
     second = password_of(engine, app_id, user_id)
     assert kept(engine) == {second, password_of(engine, app_id, other)}
     checks = SecretChecks(engine)
-    assert checks.matches("password", second, "second")
+    assert checks.matches_password(second, "second")
     change_user(engine, Context(context.actor), app_id, user_id, DisableUser())
     assert is_kept(engine, second), "a user can be enabled again"
     change_password(engine, Context(context.actor), app_id, user_id, None)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from typing import Literal
+from uuid import UUID, uuid4
+
+import argon2
+import pytest
 
 from tocsin.commands.context import Context
 from tocsin.commands.credentials import issue_credential, revoke_credential
@@ -58,11 +62,11 @@ def test_another_password_is_another_secret_at_once(engine: Engine, context: Con
     checks = SecretChecks(engine)
     user_id = create_user(engine, context, app_id, "ada", password="first").result
     assert user_id.user.secret_id is not None
-    assert checks.matches("password", user_id.user.secret_id, "first")
+    assert checks.matches_password(user_id.user.secret_id, "first")
     changed = change_password(engine, Context(context.actor), app_id, user_id.user_id, "second").result
     assert changed.user.secret_id is not None
-    assert not checks.matches("password", changed.user.secret_id, "first")
-    assert checks.matches("password", changed.user.secret_id, "second")
+    assert not checks.matches_password(changed.user.secret_id, "first")
+    assert checks.matches_password(changed.user.secret_id, "second")
 
 
 def test_a_secret_that_was_destroyed_opens_nothing(engine: Engine, context: Context, app_id: UUID) -> None:
@@ -72,3 +76,22 @@ def test_a_secret_that_was_destroyed_opens_nothing(engine: Engine, context: Cont
     revoke_credential(engine, Context(context.actor), app_id, issued.credential.credential_id)
     assert SecretChecks(engine).stored(secret_id) is None
     assert not SecretChecks(engine).matches("hmac", secret_id, issued.secret)
+
+
+def test_where_nobody_has_a_password_one_is_checked_all_the_same(
+    engine: Engine, context: Context, app_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    class Counting(argon2.PasswordHasher):
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+            checked.append(str(password))
+            return super().verify(hash, password)
+
+    monkeypatch.setattr("tocsin.commands.secrets._hasher", Counting())
+    somebody = create_user(engine, context, app_id, "ada", password="first").result.user.secret_id
+    checks = SecretChecks(engine)
+    assert not checks.matches_password(somebody, "wrong")
+    assert not checks.matches_password(None, "of nobody")
+    assert not checks.matches_password(uuid4(), "of somebody erased")
+    assert checked == ["wrong", "of nobody", "of somebody erased"]

@@ -111,9 +111,8 @@ def app_of_header() -> Credential:
 def user_of_password(app_id: UUID, name: str, password: str) -> User | None:
     """The user who has this name and this password, unless they are disabled."""
     found = user_named(app_id, name)
-    if found is None or found.state != ACTIVE or found.secret_id is None:
-        return None
-    return found if services().checks.matches("password", found.secret_id, password) else None
+    secret_id = None if found is None or found.state != ACTIVE else found.secret_id
+    return found if services().checks.matches_password(secret_id, password) else None
 
 
 def user_named(app_id: UUID, name: str) -> User | None:

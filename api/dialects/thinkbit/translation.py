@@ -107,13 +107,12 @@ def authorized(user: User) -> Actor:
     email, password = schemas.credentials()
     with reading("users") as connection:
         found = users.user_by_name(connection, user.app_id, services().digest(USER, email))
-    if found is None or found.state != users.ACTIVE or found.secret_id is None:
-        raise errors.wrong_credentials()
-    if not services().checks.matches("password", found.secret_id, password):
+    secret_id = None if found is None or found.state != users.ACTIVE else found.secret_id
+    if not services().checks.matches_password(secret_id, password) or found is None:
         raise errors.wrong_credentials()
     if found.user_id != user.user_id:
         raise errors.not_yours()
-    return actor(f"user:{found.user_id}", NAME, str(found.secret_id))
+    return actor(f"user:{found.user_id}", NAME, str(secret_id))
 
 
 def add(context: Context, user: User, registration_id: str) -> Done[DeviceResult]:
