@@ -139,14 +139,23 @@ def _sandbox(plan: Plan) -> ProcessSpec:
     control, push, development = plan.sandbox_ports
     argv = [sys.executable, "-m", "tocsin.sandbox", "--dir", str(plan.sandbox_directory)]
     argv += ["--port", str(control), "--push-port", str(push), "--development-port", str(development)]
-    began = time.time()
+    former = _providers_file(plan)
     # Where a supervisor was killed, the sandbox it leaves behind keeps the ports until everything else has ended.
-    return ProcessSpec("sandbox", argv, ready=lambda: _sandbox_serves(plan, began), longest_pause=2.0)
+    return ProcessSpec("sandbox", argv, ready=lambda: _sandbox_serves(plan, former), longest_pause=2.0)
 
 
-def _sandbox_serves(plan: Plan, began: float) -> bool:
-    """Whether a sandbox serves that was started after ``began``; what a former one wrote says nothing."""
-    if not (file := plan.sandbox_directory / "providers.json").exists() or file.stat().st_mtime < began:
+def _providers_file(plan: Plan) -> tuple[int, int] | None:
+    """Which ``providers.json`` there is: every sandbox writes another. No clock tells, which may be set."""
+    try:
+        found = (plan.sandbox_directory / "providers.json").stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _sandbox_serves(plan: Plan, former: tuple[int, int] | None) -> bool:
+    """Whether a sandbox serves that was started since; what a ``former`` one wrote says nothing."""
+    if _providers_file(plan) in (None, former):
         return False
     return _answers(f"{providers_of_sandbox(plan)['control_url']}/stats")
 
