@@ -59,6 +59,18 @@ def _failures() -> tuple[type[Exception], ...]:
     )
 
 
+class _ReadModelsCommand(_Command):
+    """A command on read models, whose help names them."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from tocsin.projections.registry import NAMES
+
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(f"Read models: {', '.join(NAMES)}.")
+        super().format_epilog(ctx, formatter)
+
+
 class _Group(click.Group):
     command_class = _Command
     group_class = type
@@ -87,7 +99,11 @@ def _example(*lines: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-@click.group(cls=_Group, context_settings={"max_content_width": 100})
+@click.group(
+    cls=_Group,
+    context_settings={"max_content_width": 100},
+    epilog=_example("tocsin demo", "tocsin up --data ./data --sandbox", "tocsin up --help"),
+)
 @click.version_option(package_name="tocsin")
 def main() -> None:
     """Tocsin, a push engine whose history can be proven.
@@ -156,7 +172,10 @@ def relay(settings: Settings) -> None:
     roles.relay_to_kafka(settings)
 
 
-@main.command(epilog=_example("tocsin project --data ./data", "tocsin project --data ./data devices audience"))
+@main.command(
+    cls=_ReadModelsCommand,
+    epilog=_example("tocsin project --data ./data", "tocsin project --data ./data devices audience"),
+)
 @_settings_option
 @click.argument("names", nargs=-1)
 def project(settings: Settings, names: tuple[str, ...]) -> None:
@@ -226,7 +245,10 @@ def healthy(data: Path | None, role: str, providers: tuple[str, ...], port: int)
         raise click.ClickException(masked_text(str(unhealthy))) from unhealthy
 
 
-@main.command(epilog=_example("tocsin rebuild --data ./data devices", "tocsin rebuild --data ./data --all"))
+@main.command(
+    cls=_ReadModelsCommand,
+    epilog=_example("tocsin rebuild --data ./data devices", "tocsin rebuild --data ./data --all"),
+)
 @_settings_option
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every read model.")
@@ -240,7 +262,7 @@ def rebuild(settings: Settings, names: tuple[str, ...], everything: bool) -> Non
         console.print(f"{built.name}: {built.events} events, as of position {built.position}")
 
 
-@main.group(cls=_Group)
+@main.group(cls=_Group, epilog=_example("tocsin keys new ./data/master.key", "tocsin keys rotate --data ./data"))
 def keys() -> None:
     """The master key file, without which nothing personal or secret can be read."""
 
@@ -278,7 +300,7 @@ def claims(settings: Settings, repair: bool) -> None:
     sys.exit(0 if check_claims(settings, console, repair=repair) else 1)
 
 
-@main.group(cls=_Group)
+@main.group(cls=_Group, epilog=_example('tocsin app create "Campus alerts" --data ./data'))
 def app() -> None:
     """Apps."""
 
@@ -289,7 +311,13 @@ def app() -> None:
 )
 @_settings_option
 @click.argument("name")
-@click.option("--dialect", "dialects", multiple=True, metavar="NAME", help="An API it is to speak, such as moxie.")
+@click.option(
+    "--dialect",
+    "dialects",
+    multiple=True,
+    metavar="NAME",
+    help="An API it is to speak: baasbox, mobilefirst, moxie, thinkbit or twinpush.",
+)
 @click.option("--hosts", multiple=True, metavar="HOST", help="Host names by which calls without a credential find it.")
 def app_create(settings: Settings, name: str, dialects: tuple[str, ...], hosts: tuple[str, ...]) -> None:
     """Create an app, and a token that may do everything in it; with what clients of its dialects need."""
@@ -311,13 +339,17 @@ def app_create(settings: Settings, name: str, dialects: tuple[str, ...], hosts: 
     console.print("\nTokens and secrets are shown this once.")
 
 
-@main.group(cls=_Group)
+@main.group(cls=_Group, epilog=_example("tocsin credential issue console --role auditor --data ./data"))
 def credential() -> None:
     """Credentials of the native API."""
 
 
 @credential.command(
-    "issue", epilog=_example("tocsin credential issue console --role auditor --data ./data", "… --app APP_ID")
+    "issue",
+    epilog=_example(
+        "tocsin credential issue console --role auditor --data ./data",
+        "tocsin credential issue gateway --role sender --app APP_ID --data ./data",
+    ),
 )
 @_settings_option
 @click.argument("name")
