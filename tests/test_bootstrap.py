@@ -77,12 +77,13 @@ def test_a_database_that_is_away_is_waited_for(key_file: Path, caplog: pytest.Lo
     assert "the database cannot be reached, and everything waits for it" in caplog.text
 
 
-def test_a_database_that_does_not_answer(key_file: Path) -> None:
+def test_a_database_that_does_not_answer(key_file: Path, caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         url = f"postgresql://tocsin@127.0.0.1:{deaf.getsockname()[1]}/tocsin"
-        with pytest.raises(NotReady, match=r"^the database cannot be reached"):
+        with pytest.raises(NotReady, match=r"^the database cannot be reached.* refused.*TOCSIN_DATABASE_URL"):
             open_record(url, key_file)
+        assert not caplog.records
         with pytest.raises(NotReady, match=r"^the database cannot be reached"):
             prepare(Settings(database_url=url, master_key_file=key_file))
 

@@ -24,6 +24,7 @@ from tocsin.commands.engine import Engine
 from tocsin.commands.secrets import SecretChecks
 from tocsin.database import NotMigrated, NotReady, database_url, embedded, postgres_directory
 from tocsin.domain.entry import system
+from tocsin.eventlog.database import CONNECT_SECONDS
 from tocsin.eventlog.embedded import EmbeddedPostgres
 from tocsin.eventlog.keys import MasterKeys
 from tocsin.eventlog.migrate import migrate, missing
@@ -91,8 +92,11 @@ def opened_record(settings: Settings, *, readers: int = 8) -> Iterator[Record]:
 
 
 def _opened(settings: Settings, readers: int) -> Record:
+    url = database_url(settings)
     try:
-        record = Record.open(database_url(settings), settings.key_file, readers=readers)
+        # A pool keeps to itself why it has no session to give.
+        psycopg.connect(url, connect_timeout=CONNECT_SECONDS).close()
+        record = Record.open(url, settings.key_file, readers=readers)
         try:
             check_key_file(record)
         except BaseException:
@@ -101,7 +105,10 @@ def _opened(settings: Settings, readers: int) -> Record:
     except (UndefinedTable, InsufficientPrivilege) as error:
         raise NotReady(f"the record is not ready: {_first_line(error)}. Run `tocsin migrate` first.") from error
     except (OperationalError, psycopg.OperationalError) as error:
-        raise NotReady(f"the database cannot be reached: {_first_line(error)}") from error
+        raise NotReady(
+            f"the database cannot be reached: {_first_line(error)}. See that the server runs, and what"
+            " TOCSIN_DATABASE_URL or --data names."
+        ) from error
     return record
 
 
