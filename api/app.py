@@ -6,16 +6,13 @@ import logging
 import time
 from http import HTTPStatus
 
-import psycopg
-from eventsourcing.persistence import OperationalError
 from flask import Flask, Response, g, request
-from psycopg_pool import PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from tocsin.api import native, operations
 from tocsin.api.cors import allow_origin
 from tocsin.api.dialects import DIALECTS, dialect_of
-from tocsin.api.problems import http_error, refused, unexpected, unreachable
+from tocsin.api.problems import AWAY, http_error, refused, unexpected, unreachable
 from tocsin.api.requests import begin
 from tocsin.api.services import EXTENSION, Services
 from tocsin.domain.errors import Invalid, TocsinError, Unavailable
@@ -25,9 +22,6 @@ logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 1024 * 1024
 """Bytes of a request's body, but for imports, which are read as they come."""
-
-AWAY = (psycopg.OperationalError, psycopg.errors.UndefinedTable, PoolTimeout, OperationalError)
-"""The database does not answer, or its read models were never built."""
 
 
 def create_app(services: Services) -> Flask:

@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from psycopg import Connection
 
+from tocsin.api.problems import AWAY
 from tocsin.api.services import Services
 from tocsin.eventlog import webhook_calls
 from tocsin.projections import cursors
@@ -74,6 +75,15 @@ class Instance(Collector):
         self._services = services
 
     def collect(self) -> Iterator[Any]:
+        """What there is to see. A database that is away is told of, and takes nothing else from what is measured."""
+        try:
+            seen = list(self._seen())
+        except AWAY:
+            seen = []
+        yield GaugeMetricFamily("tocsin_database_up", "1: the database answers.", float(bool(seen)))
+        yield from seen
+
+    def _seen(self) -> Iterator[Any]:
         yield GaugeMetricFamily(
             "tocsin_record_position", "The record's newest position.", self._services.record.head().position
         )

@@ -7,7 +7,10 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
+import psycopg
+from eventsourcing.persistence import OperationalError
 from flask import Response, g
+from psycopg_pool import PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from tocsin.domain.errors import TocsinError, Unavailable
@@ -15,6 +18,9 @@ from tocsin.domain.errors import TocsinError, Unavailable
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+
+AWAY = (psycopg.OperationalError, psycopg.errors.UndefinedTable, PoolTimeout, OperationalError)
+"""The database does not answer, or its read models were never built."""
 
 
 class Malformed(TocsinError):

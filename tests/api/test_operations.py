@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,10 @@ from flask import Flask
 
 from tocsin.api.app import create_app
 from tocsin.api.services import Services
+from tocsin.commands.engine import Engine
+from tocsin.commands.secrets import SecretChecks
 from tocsin.eventlog.record import Record
+from tocsin.projections.waiting import Waiter
 
 
 def test_a_process_that_answers_is_alive(app: Flask) -> None:
@@ -50,6 +54,20 @@ def test_methods_that_nobody_knows_are_counted_as_one(app: Flask) -> None:
     text = client.get("/metrics").text
     assert 'tocsin_http_requests_total{method="other",route="unmatched",status="405"} 3.0' in text
     assert "BREW" not in text
+
+
+def test_measurements_outlive_a_database_that_is_away(database_url: str, key_file: Path, waiter: Waiter) -> None:
+    record = Record.open(database_url, key_file)
+    engine = Engine(record)
+    services = Services(engine=engine, checks=SecretChecks(engine), waiter=waiter, readiness=dict)
+    client = create_app(services).test_client()
+    assert "tocsin_database_up 1.0" in client.get("/metrics").text
+    record.close()
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert "tocsin_database_up 0.0" in answer.text
+    assert 'tocsin_http_requests_total{method="GET",route="/metrics",status="200"} 1.0' in answer.text
+    assert "tocsin_record_position" not in answer.text
 
 
 def test_open_sends_are_counted(campus: Caller) -> None:
