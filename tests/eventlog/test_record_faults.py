@@ -10,14 +10,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from cutting_proxy import CuttingProxy
 from eventsourcing.persistence import OperationalError
 from frozen_writer import WRITE_TIMEOUT
-from psycopg_pool import PoolTimeout
 from record_builders import APP, assert_dense, subscription
 
 from tocsin.eventlog import database
@@ -163,17 +161,3 @@ def test_a_session_that_the_server_ended_is_not_given_out_again(impatient: Recor
     assert impatient.head().position == 0
     with impatient.sessions.connection() as session:
         assert session.info.backend_pid != pid
-
-
-def test_a_database_that_was_away_for_a_while_is_there_for_whoever_asks_next(
-    record_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database, "CONNECT_SECONDS", 1)
-    proxy = CuttingProxy(record_url)
-    proxy.__exit__()
-    with database.pool(proxy.url, size=2) as pool:
-        for _ in range(17):
-            with pytest.raises(PoolTimeout), pool.connection():
-                raise AssertionError("there is no database")
-        with CuttingProxy(record_url, urlsplit(proxy.url).port), pool.connection(timeout=8) as connection:
-            assert connection.execute("select 1").fetchone() == (1,)
