@@ -87,13 +87,21 @@ def news(record: Record, call: Call) -> News:
 
 
 def native(news: News, _: Webhook, __: Record) -> Sequence[bytes]:
-    """An event as the Standard Webhooks specification lays it out: ``type``, ``timestamp`` and ``data``."""
+    """An event as the Standard Webhooks specification lays it out: ``type``, ``timestamp`` and ``data``.
+
+    What ``data`` says of the event itself has the names that it has in the feed, so that one can be found in the other.
+    """
     entry = news.entry
     data: dict[str, Any] = {
         "app": entry.app_id,
+        "root": entry.root_id,
         "stream": entry.originator_id,
+        "streamversion": entry.originator_version,
         "position": entry.position,
+        "actor": msgspec.structs.asdict(entry.actor),
+        "command": entry.command_id,
         "correlation": entry.correlation_id,
+        "causation": entry.causation_id,
     }
     if news.deliveries:
         data["deliveries"] = news.deliveries

@@ -12,12 +12,14 @@ from ipaddress import ip_network
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from company import LASTING, Staff, deciding, delivering, project, running
 from psycopg import Connection
 from scene import CONTEXT, Scene, eventually
 from webhook_receiver import Received, Receiver, receiving
 
+from tocsin.api.native.events_json import event_answer
 from tocsin.commands.apps import create_app
 from tocsin.commands.context import Context
 from tocsin.commands.devices import Registration, register_device
@@ -32,6 +34,7 @@ from tocsin.eventlog.record import Record
 from tocsin.eventlog.stream.port import Stream
 from tocsin.eventlog.webhook_calls import Attempt, KeptCall
 from tocsin.projections.apps_rows import Webhook
+from tocsin.projections.feed import FeedEvent
 from tocsin.projections.webhook_news import NATIVE, News
 from tocsin.workers import webhooks
 from tocsin.workers.webhook_post import Policy, post, signature
@@ -124,6 +127,22 @@ def test_an_event_is_told_signed_and_in_clear(record: Record, stream: Stream, ap
     assert (call.status, call.attempts) == ("delivered", 1)
     [attempt] = attempts(record, call)
     assert (attempt.http_status, attempt.error) == (204, None)
+
+
+def test_a_call_says_by_whom_and_where_in_the_feeds_own_words(
+    record: Record, stream: Stream, app_id: UUID, receiver: Receiver
+) -> None:
+    webhook = hook(record, app_id, receiver.url, "device.registered")
+    with telling(record, stream):
+        phone(record, app_id)
+        [call] = settled(record, webhook)
+    [entry] = record.codec.decode(record.read(call.position - 1, 1))
+    event = msgspec.json.decode(msgspec.json.encode(event_answer(FeedEvent(call.name, entry), clear=True)))
+    told = receiver.received[0].told["data"]
+    assert told.pop("event") == event["data"]
+    assert told == {name: event[name] for name in told}
+    assert told["actor"]["principal"] == CONTEXT.actor.principal
+    assert told.keys() >= {"app", "stream", "streamversion", "position", "command", "correlation", "causation"}
 
 
 def test_the_specifications_own_example_is_signed_alike() -> None:
