@@ -224,10 +224,18 @@ class Record:
         assert row is not None
         return Head(*row)
 
-    def position_at(self, moment: datetime) -> int:
-        """The last position recorded at or before ``moment`` (aware). Recorded time never decreases with position."""
+    def position_at(self, moment: datetime) -> int | None:
+        """The last position recorded at or before ``moment`` (aware); None where that is still to come.
+
+        Recorded time never decreases with position.
+        """
         low, high = 0, self.head().position
         with self.sessions.connection() as connection:
+            ahead = connection.execute(
+                "select %s > greatest(recorded_at, clock_timestamp()) from record.head", (moment,)
+            ).fetchone()
+            if ahead is not None and ahead[0]:
+                return None
             while low < high:
                 middle = (low + high + 1) // 2
                 row = connection.execute(

@@ -32,7 +32,7 @@ MIN_POSITION = {
 AS_OF = {
     "name": "as_of",
     "in": "query",
-    "description": "As it was at this position of the record, or at this time (RFC 3339).",
+    "description": "As it was at this position of the record, or at this time (RFC 3339), which must have come.",
     "schema": {"oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "format": "date-time"}]},
 }
 PAGING = (

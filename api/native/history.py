@@ -39,7 +39,10 @@ def as_of() -> int | None:
         if int(text) > min(head, LARGEST_POSITION):
             raise Invalid(f"as_of lies ahead of the record, which is at {head}", field="as_of")
         return int(text)
-    return services().record.position_at(_moment(text))
+    position = services().record.position_at(_moment(text))
+    if position is None:
+        raise Invalid("as_of lies ahead of the database's clock: what will be then nobody can say", field="as_of")
+    return position
 
 
 def _moment(text: str) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from calling import AppendsNothing, Caller
@@ -70,6 +70,8 @@ def test_an_app_is_read_as_it_was_at_a_position_and_at_a_time(campus: Caller) ->
     assert campus.get(f"?as_of={before['position'] - 1}").status_code == 404
     assert campus.get(f"?as_of={10**12}").json["field"] == "as_of"
     assert campus.get("?as_of=yesterday").json["field"] == "as_of"
+    tomorrow = campus.get("", query_string={"as_of": (datetime.now(UTC) + timedelta(days=1)).isoformat()})
+    assert (tomorrow.status_code, tomorrow.json["field"]) == (422, "as_of")
     assert campus.get("?as_of=2026-01-01T00:00:00").json["field"] == "as_of"
 
 

@@ -159,7 +159,8 @@ def test_the_position_at_a_time_is_the_last_recorded_by_then(record: Record) -> 
     for each in appended:
         assert record.position_at(each.recorded_at) == each.last
         assert record.position_at(each.recorded_at - timedelta(microseconds=1)) == each.last - 1
-    assert record.position_at(datetime.now(UTC) + timedelta(days=1)) == 5
+    assert record.position_at(datetime.now(UTC)) == 5
+    assert record.position_at(datetime.now(UTC) + timedelta(days=1)) is None
 
 
 def test_a_stream_can_be_loaded_as_it_stood_at_a_position(record: Record) -> None:
