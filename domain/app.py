@@ -258,7 +258,7 @@ def _issue_credential(state: App, command: IssueCredential) -> list[Fact]:
     for field in ("dialect", "name"):
         text(getattr(command, field), field, MAX_NAME)
     optional_text(command.scope, "scope", MAX_SCOPE)
-    optional_text(command.public_id, "public_id", MAX_TEXT)
+    optional_text(command.public_id, "public_id", MAX_NAME)
     for role in command.roles:
         one_of(role, "roles", ROLES)
     issued = CredentialIssued(

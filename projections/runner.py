@@ -106,6 +106,10 @@ class Poisoned(Exception):
         self.cause = cause
 
 
+class TooLarge(Exception):
+    """A row beyond what the database takes. Its driver counts that among what passes, but it is so for ever."""
+
+
 Decoded = tuple[StoredEvent, Entry | Exception]
 
 
@@ -292,7 +296,10 @@ class Runner:
             if isinstance(entry, Exception):
                 raise Poisoned(event, entry) from entry
             entries.append(entry)
-        projection.fold(Target(connection, projection.schema, self._record.keyring.digest), entries)
+        try:
+            projection.fold(Target(connection, projection.schema, self._record.keyring.digest), entries)
+        except psycopg.errors.ProgramLimitExceeded as error:
+            raise TooLarge(error.diag.message_primary) from error
 
     def _isolate(
         self, connection: Connection[Any], projection: Projection, wanted: Sequence[Decoded], error: Exception

@@ -36,7 +36,7 @@ class CredentialForm(ma.Schema):
     roles = fields.List(fields.String(validate=validate.OneOf(ROLES)), load_default=list)
     kind = fields.String(load_default=KIND, validate=validate.OneOf(KINDS))
     dialect = fields.String(load_default=DIALECT, validate=validate.Length(1, MAX_NAME))
-    public_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, MAX_TEXT))
+    public_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, MAX_NAME))
     scope = fields.String(
         load_default=None,
         allow_none=True,

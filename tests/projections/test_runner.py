@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import secrets
+import string
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -150,6 +152,20 @@ def test_an_event_of_a_newer_version_stops_those_who_want_it_and_names_it(
         await_stop(connection, projection)
         assert status(connection, projection).error_position == position
         assert "device.subscribed v99" in str(status(connection, projection).error)
+
+
+def test_a_row_too_large_for_its_index_stops_its_read_model_instead_of_being_tried_for_ever(
+    history: History, connection: Connection[Any], project: Project
+) -> None:
+    project()
+    # What nobody can compress below a third of a page, which is what an index takes.
+    endless = "".join(secrets.choice(string.printable[:64]) for _ in range(20_000))
+    position = history.append(uuid4(), DeviceRegistered(platform="ios", external_id=endless))
+    await_stop(connection, "devices_v1")
+    stopped = status(connection, "devices_v1")
+    assert stopped.error_position == position
+    assert "TooLarge: index row" in str(stopped.error)
+    assert endless[:20] not in str(stopped.error)
 
 
 def test_values_do_not_reach_the_log_or_the_status(
