@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import click
@@ -11,6 +12,13 @@ from click.testing import CliRunner
 from tocsin.cli import main
 from tocsin.dialects import PROVISIONS
 from tocsin.projections.registry import NAMES
+
+
+@pytest.fixture(autouse=True)
+def left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command sets for its own process and those below it is not for the other tests here."""
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
 
 
 def commands(command: click.Command, *names: str) -> Iterator[tuple[str, ...]]:

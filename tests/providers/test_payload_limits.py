@@ -21,7 +21,8 @@ def test_a_message_one_byte_too_long_is_refused_with_its_size_and_limit(provider
     check_payload(provider, Message(title="x", body="a" * spare))
     with pytest.raises(PayloadTooLarge) as caught:
         check_payload(provider, Message(title="x", body="a" * (spare + 1)))
-    assert caught.value.facts == {"provider": provider, "size": LIMITS[provider] + 1, "limit": LIMITS[provider]}
+    limit = LIMITS[provider]
+    assert caught.value.facts == {"field": "message", "provider": provider, "size": limit + 1, "limit": limit}
 
 
 def test_calls_may_be_larger_than_alerts() -> None:
