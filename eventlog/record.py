@@ -229,13 +229,13 @@ class Record:
 
         Recorded time never decreases with position.
         """
-        low, high = 0, self.head().position
         with self.sessions.connection() as connection:
-            ahead = connection.execute(
-                "select %s > greatest(recorded_at, clock_timestamp()) from record.head", (moment,)
-            ).fetchone()
-            if ahead is not None and ahead[0]:
+            [(high, to_come)] = connection.execute(
+                "select position, %s > greatest(recorded_at, clock_timestamp()) from record.head", (moment,)
+            ).fetchall()
+            if to_come:
                 return None
+            low = 0
             while low < high:
                 middle = (low + high + 1) // 2
                 row = connection.execute(

@@ -34,8 +34,8 @@ def as_of() -> int | None:
     text = request.args.get("as_of")
     if text is None:
         return None
-    head = services().record.head().position
     if text.isascii() and text.isdigit() and len(text) < 20:
+        head = services().record.head().position
         if int(text) > min(head, LARGEST_POSITION):
             raise Invalid(f"as_of lies ahead of the record, which is at {head}", field="as_of")
         return int(text)
