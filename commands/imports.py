@@ -13,15 +13,14 @@ from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from tocsin.commands.context import Context, Once
 from tocsin.commands.devices import LineResult, Registration, register_devices
 from tocsin.commands.engine import AlreadyDone, Engine
+from tocsin.commands.registrar import Said
 from tocsin.domain.errors import Invalid, TocsinError
 
 BATCH = 1000
@@ -32,36 +31,12 @@ LONGEST_LINE = 64 * 1024
 """Bytes of one line; a registration takes a few hundred."""
 
 
-class _Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A registration as a line says it: what clients may say of a device and no more."""
-
-    platform: str
-    device_id: UUID | None = None
-    external_id: str | None = None
-    token: str | UnsetType | None = UNSET
-    user: str | UnsetType | None = UNSET
-    alias: str | UnsetType | None = UNSET
-    phone: str | UnsetType | None = UNSET
-    properties: dict[str, Any] | UnsetType | None = UNSET
-    environment: str | UnsetType | None = UNSET
-    attributes: dict[str, Any] = {}
-    tags: tuple[str, ...] = ()
+class _Line(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A registration as a line says it: what it does not know it refuses."""
 
     def registration(self) -> Registration:
         """What it asks for."""
-        return Registration(
-            platform=self.platform,
-            device_id=self.device_id,
-            external_id=self.external_id,
-            token=self.token,
-            user=self.user,
-            alias=self.alias,
-            phone=self.phone,
-            properties=self.properties,
-            environment=self.environment,
-            attributes=self.attributes,
-            tags=self.tags,
-        )
+        return Registration(**msgspec.structs.asdict(self))
 
 
 class LineAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -31,16 +31,11 @@ ClaimKey = tuple[str, bytes]
 """The kind of a claim, and its digest."""
 
 
-class Registration(Command, frozen=True, kw_only=True):
-    """What a client says of a device, in clear. UNSET leaves as it was, None removes; ``tags`` are added.
+class Said(Command, frozen=True, kw_only=True):
+    """What a client may say of a device, in clear. UNSET leaves as it was, None removes; ``tags`` are added.
 
     Which device is meant: the one of ``device_id``, or of ``external_id``, or the one that has ``token``, else a new
     one. A token that another device had moves here, and that device is retired.
-
-    ``tags_when_new``: added where the device is new, or was retired. ``token_scope``: within which the token is one
-    device's (None: the app); it is fixed by the first registration. ``group``: of the user's devices, which holds at
-    most ``group_limit``: the oldest of a full one is retired. ``seen``: it is noted once a day that the device
-    registered, even where nothing changed.
     """
 
     platform: str
@@ -54,6 +49,17 @@ class Registration(Command, frozen=True, kw_only=True):
     environment: str | UnsetType | None = UNSET
     attributes: dict[str, Any] = {}
     tags: tuple[str, ...] = ()
+
+
+class Registration(Said, frozen=True, kw_only=True):
+    """What a client says of a device, and how the API it speaks means it.
+
+    ``tags_when_new``: added where the device is new, or was retired. ``token_scope``: within which the token is one
+    device's (None: the app); it is fixed by the first registration. ``group``: of the user's devices, which holds at
+    most ``group_limit``: the oldest of a full one is retired. ``seen``: it is noted once a day that the device
+    registered, even where nothing changed.
+    """
+
     tags_when_new: tuple[str, ...] = ()
     token_shape: bool = True
     token_scope: str | None = None
