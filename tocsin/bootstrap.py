@@ -122,7 +122,7 @@ def require_migrated(url: str) -> None:
     is away.
     """
     try:
-        with psycopg.connect(url, connect_timeout=5) as connection:
+        with psycopg.connect(url, connect_timeout=CONNECT_SECONDS) as connection:
             lacking = missing(connection)
     except InsufficientPrivilege as error:
         raise NotMigrated(

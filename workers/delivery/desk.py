@@ -163,18 +163,17 @@ class Desk:
                 draft.job.stale = True
             self._findings.put_back([finding for finding, _ in retirements])
             raise
+        unacceptable = set()
         for draft, outcome in zip(speaking, outcomes, strict=False):
             if isinstance(outcome, Appended):
                 self._clock.hear(outcome.recorded_at)
                 self._apply(draft)
             elif isinstance(outcome, Unacceptable):
                 log.error("chunk %s cannot be delivered: %s", draft.job.stream.stream_id, outcome)
+                unacceptable.add(id(draft))
             else:
                 draft.job.stale = True
         self._put_back(retirements, outcomes[len(speaking) :])
-        unacceptable = {
-            id(draft) for draft, outcome in zip(speaking, outcomes, strict=False) if isinstance(outcome, Unacceptable)
-        }
         return [draft for draft in drafts if id(draft) not in unacceptable]
 
     def _put_back(self, retirements: Sequence[tuple[Finding, Change]], outcomes: Sequence[Outcome]) -> None:
